@@ -1,0 +1,225 @@
+//! Text search: ripgrep's parts over one workspace, with counts that are complete even where the lines are not.
+
+use crate::{shown, walk};
+use globset::{GlobBuilder, GlobMatcher};
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkMatch};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Files larger than this are counted, not searched.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Characters kept of one line.
+const LINE_CHARACTERS: usize = 300;
+
+pub struct Query<'a> {
+    pub pattern: &'a str,
+    /// Folders or files below the root; empty means all of it.
+    pub starts: Vec<PathBuf>,
+    pub glob: Option<&'a str>,
+    pub n_context: usize,
+    /// Matching lines kept; all are counted.
+    pub max_lines: usize,
+}
+
+#[derive(Debug, Error)]
+pub enum QueryError {
+    #[error("`{glob}` is not a path pattern: {why}")]
+    BadGlob { glob: String, why: String },
+    #[error("the pattern cannot be searched for: {0}")]
+    BadPattern(String),
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub files: Vec<FileHits>,
+    /// The pattern was no regular expression and was taken literally; why.
+    pub taken_literally: Option<String>,
+    pub n_searched: usize,
+    /// Files left out for their size.
+    pub too_large: Vec<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FileHits {
+    pub path: String,
+    pub n_matches: usize,
+    /// Matching lines with their surroundings; fewer than there are when the limit was reached.
+    pub lines: Vec<Line>,
+    /// A binary file matches or not; its lines are not shown.
+    pub is_binary: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    pub number: u64,
+    pub text: String,
+    pub is_match: bool,
+}
+
+impl Found {
+    pub fn n_matches(&self) -> usize {
+        self.files.iter().map(|file| file.n_matches).sum()
+    }
+}
+
+/// Searches below `root`, which must be a real directory.
+pub fn search(root: &Path, query: &Query<'_>) -> Result<Found, QueryError> {
+    let (matcher, taken_literally) = matcher(query.pattern)?;
+    let glob = query.glob.map(glob).transpose()?;
+    let mut searcher = SearcherBuilder::new()
+        .binary_detection(BinaryDetection::quit(0))
+        .before_context(query.n_context)
+        .after_context(query.n_context)
+        .line_number(true)
+        .build();
+    let mut found = Found { taken_literally, ..Found::default() };
+    let mut n_left = query.max_lines;
+    let starts = if query.starts.is_empty() { vec![PathBuf::new()] } else { query.starts.clone() };
+    for start in starts {
+        for entry in walk(&root.join(start)).build().flatten() {
+            let path = shown(root, entry.path());
+            let is_wanted = entry.file_type().is_some_and(|kind| kind.is_file())
+                && glob.as_ref().is_none_or(|glob| glob.is_match(&path));
+            if !is_wanted {
+                continue;
+            }
+            if entry.metadata().is_ok_and(|metadata| metadata.len() > FILE_BYTES_MAX) {
+                found.too_large.push(path);
+                continue;
+            }
+            found.n_searched += 1;
+            let hits = search_file(&mut searcher, &matcher, entry.path(), n_left);
+            if hits.n_matches > 0 {
+                n_left = n_left.saturating_sub(hits.lines.iter().filter(|line| line.is_match).count());
+                found.files.push(FileHits { path, ..hits });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn matcher(pattern: &str) -> Result<(RegexMatcher, Option<String>), QueryError> {
+    let build = |literal| RegexMatcherBuilder::new().fixed_strings(literal).line_terminator(Some(b'\n')).build(pattern);
+    match build(false) {
+        Ok(matcher) => Ok((matcher, None)),
+        Err(error) => {
+            let why = error.to_string().lines().last().unwrap_or_default().to_owned();
+            build(true).map(|matcher| (matcher, Some(why))).map_err(|error| QueryError::BadPattern(error.to_string()))
+        }
+    }
+}
+
+/// `*.rs` is meant for every folder, as in an ignore file.
+fn glob(glob: &str) -> Result<GlobMatcher, QueryError> {
+    let anywhere = if glob.contains('/') { glob.trim_start_matches("./").to_owned() } else { format!("**/{glob}") };
+    GlobBuilder::new(&anywhere)
+        .literal_separator(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| QueryError::BadGlob { glob: glob.to_owned(), why: error.kind().to_string() })
+}
+
+fn search_file(searcher: &mut Searcher, matcher: &RegexMatcher, path: &Path, max_lines: usize) -> FileHits {
+    let mut sink = Collect { hits: FileHits::default(), max_lines };
+    // A file that cannot be read has no hits; the walk goes on.
+    let _ = searcher.search_path(matcher, path, &mut sink);
+    sink.hits
+}
+
+struct Collect {
+    hits: FileHits,
+    max_lines: usize,
+}
+
+impl Collect {
+    fn keep(&mut self, number: Option<u64>, bytes: &[u8], is_match: bool) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        let mut kept: String = text.chars().take(LINE_CHARACTERS).collect();
+        if kept.len() < text.len() {
+            kept.push('…');
+        }
+        self.hits.lines.push(Line { number: number.unwrap_or(0), text: kept, is_match });
+    }
+}
+
+impl Sink for Collect {
+    type Error = std::io::Error;
+
+    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Self::Error> {
+        self.hits.n_matches += 1;
+        if self.hits.n_matches <= self.max_lines {
+            self.keep(found.line_number(), found.bytes(), true);
+        }
+        Ok(true)
+    }
+
+    fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> Result<bool, Self::Error> {
+        if self.hits.n_matches <= self.max_lines && self.max_lines > 0 {
+            self.keep(context.line_number(), context.bytes(), false);
+        }
+        Ok(true)
+    }
+
+    fn binary_data(&mut self, _: &Searcher, _: u64) -> Result<bool, Self::Error> {
+        self.hits.is_binary = true;
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("src/a.rs", b"fn one() {}\nfn two() {}\n");
+        write("src/b.py", b"def one(): pass\n");
+        write("ignored/c.rs", b"fn one() {}\n");
+        write(".gitignore", b"ignored/\n");
+        write(".git/config", b"fn one() {}\n");
+        write("data.bin", b"one\0two\n");
+        dir
+    }
+
+    fn paths(query: &Query<'_>) -> Vec<(String, usize)> {
+        let dir = workspace();
+        search(dir.path(), query).unwrap().files.into_iter().map(|file| (file.path, file.n_matches)).collect()
+    }
+
+    fn query(pattern: &str) -> Query<'_> {
+        Query { pattern, starts: Vec::new(), glob: None, n_context: 0, max_lines: 100 }
+    }
+
+    #[test]
+    fn ignored_files_and_git_stay_out() {
+        assert_eq!(paths(&query("one")), [("src/a.rs".to_owned(), 1), ("src/b.py".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_glob_without_slash_holds_everywhere() {
+        assert_eq!(paths(&Query { glob: Some("*.rs"), ..query("one") }), [("src/a.rs".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_broken_expression_is_taken_literally() {
+        let dir = workspace();
+        let found = search(dir.path(), &query("one(")).unwrap();
+        assert!(found.taken_literally.is_some());
+        assert_eq!(found.n_matches(), 2);
+    }
+
+    #[test]
+    fn everything_is_counted_where_lines_are_cut() {
+        let dir = workspace();
+        let found = search(dir.path(), &Query { max_lines: 1, ..query("fn") }).unwrap();
+        let file = found.files.first().unwrap();
+        assert_eq!((file.n_matches, file.lines.len()), (2, 1));
+    }
+}

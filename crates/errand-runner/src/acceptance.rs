@@ -1,0 +1,168 @@
+//! Reading and taking a result: its patch, apply, branch, undo. Bound to the tree the person saw.
+
+use crate::supervisor::{Refusal, RefusalKind, Supervisor};
+use errand_task::event::{Event, ReviewEvent};
+use errand_task::id::{TaskId, TreeId};
+use errand_task::state::State;
+use errand_workspace::apply::{self, Deed, Outcome, Selection, Undone};
+use errand_workspace::branch::{BranchError, NewCommit, write_branch};
+use errand_workspace::diff::patch;
+use errand_workspace::source::Source;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What an apply, a branch or an undo touched.
+pub struct Touched {
+    pub target: String,
+    pub files: Vec<String>,
+    /// Left out, with the reason.
+    pub skipped: Vec<String>,
+}
+
+impl Supervisor {
+    /// The result as a git patch; empty when nothing is changed.
+    pub async fn patch(&self, task: &TaskId) -> Result<Vec<u8>, Refusal> {
+        let state = self.state(task).await?;
+        let (Some(result), Some(workspace)) = (&state.result, &state.workspace) else { return Ok(Vec::new()) };
+        let (shared, facts) = (Arc::clone(&self.shared), state.submitted.source.clone());
+        let (base, tree) = (workspace.base_tree.clone(), result.tree.clone());
+        blocking(move || {
+            let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
+            patch(&ledger, &base, &tree, Selection::All).map_err(Refusal::internal)
+        })
+        .await
+    }
+
+    /// Writes the result into the person's checkout, all of it or nothing.
+    pub async fn apply(self: &Arc<Self>, task: &TaskId, seen: Option<&str>) -> Result<Touched, Refusal> {
+        let _one_at_a_time = self.applying.lock().await;
+        let state = self.state(task).await?;
+        let (base, tree) = takeable(&state, seen)?;
+        if let Some(applied) = &state.applied
+            && applied.tree == tree
+        {
+            return Err(Refusal::usage(
+                "this result is applied already",
+                format!("take it back with: errand undo {task}"),
+            ));
+        }
+        let (shared, facts, wanted) = (Arc::clone(&self.shared), state.submitted.source.clone(), tree.clone());
+        let outcome = blocking(move || {
+            let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
+            let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
+            apply::plan(&ledger, &source, &shared.home, &base, &wanted, Selection::All)
+                .and_then(|plan| plan.apply(&shared.home))
+                .map_err(Refusal::internal)
+        })
+        .await?;
+        match outcome {
+            Outcome::Blocked(blockers) => {
+                let list: Vec<_> =
+                    blockers.iter().map(|blocker| format!("{}: {}", blocker.path, blocker.reason)).collect();
+                Err(Refusal::usage(
+                    format!("nothing was applied: {}", list.join("; ")),
+                    format!(
+                        "commit or move your change away, or take it as a branch: errand apply {task} --branch NAME"
+                    ),
+                ))
+            }
+            Outcome::Applied { record, files } => {
+                let (skipped, written): (Vec<_>, Vec<_>) =
+                    files.into_iter().partition(|file| file.deed == Deed::SkipSubmodule);
+                let files: Vec<_> = written.into_iter().map(|file| file.path).collect();
+                let event = ReviewEvent::Applied { tree, record, files: files.clone() };
+                self.tell(task, vec![Event::Review(event)]).await?;
+                let skipped = skipped.into_iter().map(|file| format!("{}: a submodule", file.path)).collect();
+                Ok(Touched { target: state.submitted.source.repository, files, skipped })
+            }
+        }
+    }
+
+    /// Makes a branch of the person's repository with the result as one commit; the checkout stays as it is.
+    pub async fn branch(self: &Arc<Self>, task: &TaskId, name: &str, seen: Option<&str>) -> Result<Touched, Refusal> {
+        let _one_at_a_time = self.applying.lock().await;
+        let state = self.state(task).await?;
+        let (_, tree) = takeable(&state, seen)?;
+        let message = commit_message(&state);
+        let (shared, facts, wanted) = (Arc::clone(&self.shared), state.submitted.source.clone(), tree.clone());
+        let (branch, at) = (name.to_owned(), crate::clock::now_ms() / 1_000);
+        let commit = blocking(move || {
+            let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
+            let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
+            let new = NewCommit { parent: &facts.base_commit, tree: &wanted, message: &message, at };
+            write_branch(&ledger, &source, &branch, &new).map_err(|error| match error {
+                BranchError::BadName(_) | BranchError::Exists(_) => Refusal::usage(error, "choose another name"),
+                _ => Refusal::internal(error),
+            })
+        })
+        .await?;
+        let event = ReviewEvent::Branched { tree, branch: name.to_owned(), commit };
+        self.tell(task, vec![Event::Review(event)]).await?;
+        let files = state.result.into_iter().flat_map(|result| result.diff).map(|change| change.path).collect();
+        Ok(Touched { target: format!("branch {name}"), files, skipped: Vec::new() })
+    }
+
+    /// Takes the last apply back.
+    pub async fn undo(self: &Arc<Self>, task: &TaskId) -> Result<Touched, Refusal> {
+        let _one_at_a_time = self.applying.lock().await;
+        let state = self.state(task).await?;
+        let Some(applied) = state.applied.clone() else {
+            return Err(Refusal::usage(
+                "nothing of this task is applied",
+                format!("apply it with: errand apply {task}"),
+            ));
+        };
+        let (home, record) = (self.shared.home.clone(), applied.record);
+        let undone = blocking(move || apply::undo(&home, &record).map_err(Refusal::internal)).await?;
+        match undone {
+            Undone::Blocked(files) => Err(Refusal::usage(
+                format!("nothing was taken back: you changed {} since", files.join(", ")),
+                "put these files back as the apply wrote them, or undo by hand with git",
+            )),
+            Undone::Undone { n_files: _ } => {
+                let files: Vec<_> =
+                    state.result.into_iter().flat_map(|result| result.diff).map(|change| change.path).collect();
+                let event = ReviewEvent::Undone { tree: applied.tree, files: files.clone() };
+                self.tell(task, vec![Event::Review(event)]).await?;
+                Ok(Touched { target: state.submitted.source.repository, files, skipped: Vec::new() })
+            }
+        }
+    }
+}
+
+/// Base and result of a task whose result may be taken now.
+fn takeable(state: &State, seen: Option<&str>) -> Result<(TreeId, TreeId), Refusal> {
+    if !state.status().is_resting() {
+        return Err(Refusal {
+            kind: RefusalKind::TryLater,
+            text: format!("task {} is still working", state.id),
+            hint: Some(format!("wait for it: errand wait {}", state.id)),
+        });
+    }
+    let (Some(result), Some(workspace)) = (&state.result, &state.workspace) else {
+        return Err(Refusal::usage("the task has no result", "errand show says what happened"));
+    };
+    if result.diff.is_empty() {
+        return Err(Refusal::usage("the result changes nothing", "there is nothing to apply"));
+    }
+    if let Some(seen) = seen
+        && seen != result.tree.as_str()
+    {
+        return Err(Refusal::usage(
+            format!("the result is {} now, not {seen}", result.tree),
+            format!("look at it again: errand diff {}", state.id),
+        ));
+    }
+    Ok((workspace.base_tree.clone(), result.tree.clone()))
+}
+
+fn commit_message(state: &State) -> String {
+    let summary = state.finish.as_ref().map(|finish| finish.report.summary.trim()).unwrap_or_default();
+    let first = state.contract().goal.lines().next().unwrap_or_default();
+    let subject: String = first.chars().take(72).collect();
+    format!("{subject}\n\n{summary}\n\nMade by errand, task {}.", state.id)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.map_err(Refusal::internal)?
+}

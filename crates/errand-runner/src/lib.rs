@@ -1,0 +1,19 @@
+//! Performs what the spine decides: the loop, the supervisor, and one file per action.
+//!
+//! A worker owns its task: it is the only writer of the task's events. Its loop is fold, decide, perform, write down; it
+//! has no policies and no recovery code, because starting again after a crash is the same loop.
+
+mod acceptance;
+pub mod claims;
+mod clock;
+mod commands;
+mod credentials;
+mod live;
+mod materials;
+mod perform;
+pub mod progress;
+mod supervisor;
+mod worker;
+
+pub use acceptance::Touched;
+pub use supervisor::{Accepted, Config, Refusal, RefusalKind, Submission, Supervisor};

@@ -1,0 +1,114 @@
+//! Performing actions: one file each. The desk holds what a task's actions share while its worker lives.
+
+mod brief;
+mod check;
+mod inspect;
+mod model;
+mod prepare;
+mod tools;
+
+use crate::live::Live;
+use crate::materials;
+use crate::supervisor::Shared;
+use errand_journal::StoreError;
+use errand_task::action::Action;
+use errand_task::borders::Borders;
+use errand_task::id::{Digest, TaskId, TreeId};
+use errand_task::state::State;
+use errand_tools::{Context, Jobs, Registry};
+use errand_workspace::ledger::Ledger;
+use errand_workspace::workspace::Workspace;
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// An action could not be done. What a model, a command or a check does wrong is an outcome, not one of these.
+#[derive(Debug, Error)]
+pub enum Failed {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failed {
+    fn internal(error: impl Display) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+pub struct Desk {
+    shared: Arc<Shared>,
+    live: Arc<Live>,
+    ledger: Option<Arc<Ledger>>,
+    tools: Option<Arc<Context>>,
+    /// The clean checkout of the last checked tree.
+    checkout: Option<(TreeId, Arc<Workspace>)>,
+    texts: HashMap<Digest, Arc<str>>,
+}
+
+impl Desk {
+    pub fn new(shared: Arc<Shared>, live: Arc<Live>) -> Self {
+        Self { shared, live, ledger: None, tools: None, checkout: None, texts: HashMap::new() }
+    }
+
+    /// Performs one action and notes what came of it. Broken off at any point, the journal shows how far it came.
+    pub async fn perform(&mut self, action: Action) -> Result<(), Failed> {
+        let state = self.live.state().await;
+        match action {
+            Action::PrepareWorkspace => self.prepare(&state).await,
+            Action::RunCheck { phase, index } => self.check(&state, phase, index).await,
+            Action::Brief => self.brief(&state).await,
+            Action::CallModel { step, attempt } => self.call_model(&state, step, attempt).await,
+            Action::CallTools => self.call_tools(&state).await,
+            Action::InspectResult => self.inspect(&state).await,
+            // The loop's own: nothing to perform.
+            Action::Rest | Action::WaitUntil { .. } | Action::Record(_) => Ok(()),
+        }
+    }
+
+    fn registry(state: &State) -> Registry {
+        Registry::of(state.contract().mode)
+    }
+
+    /// The ledger with the task's base in it.
+    async fn ledger(&mut self, state: &State) -> Result<Arc<Ledger>, Failed> {
+        if let Some(ledger) = &self.ledger {
+            return Ok(Arc::clone(ledger));
+        }
+        let (shared, source) = (Arc::clone(&self.shared), state.submitted.source.clone());
+        let ledger = blocking(move || shared.ledger_of_task(&source)).await?.map_err(Failed::Internal)?;
+        Ok(Arc::clone(self.ledger.insert(ledger)))
+    }
+
+    /// The prepared workspace with everything tools need.
+    async fn tools(&mut self, state: &State) -> Result<Arc<Context>, Failed> {
+        if let Some(tools) = &self.tools {
+            return Ok(Arc::clone(tools));
+        }
+        let ledger = self.ledger(state).await?;
+        let dir = workspace_dir(&self.shared, &state.id);
+        let workspace = blocking(move || Workspace::open(&ledger, &dir)).await?.map_err(Failed::internal)?;
+        let context = Context {
+            files: workspace.files().map_err(Failed::internal)?,
+            workspace: Arc::new(workspace),
+            toolchains: self.shared.toolchains.clone(),
+            borders: Borders::of(state.contract()).map_err(Failed::internal)?,
+            jobs: Jobs::new(state.next_run()),
+            logs: Arc::new(materials::TaskLogs::new(Arc::clone(&self.live))),
+        };
+        Ok(Arc::clone(self.tools.insert(Arc::new(context))))
+    }
+}
+
+/// Where a task's workspace is.
+pub fn workspace_dir(shared: &Shared, task: &TaskId) -> PathBuf {
+    shared.home.join("workspaces").join(task.as_str())
+}
+
+/// Runs blocking work away from the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
+    tokio::task::spawn_blocking(work).await.map_err(Failed::internal)
+}

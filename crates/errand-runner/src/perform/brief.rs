@@ -1,0 +1,232 @@
+//! The opening message: the contract, then facts errand measured, so that the model does not ask for them one by one.
+//!
+//! Fixed for the life of the task. Nothing in it changes while the task works.
+
+use super::{Desk, Failed, blocking};
+use errand_model::catalog;
+use errand_task::contract::{Contract, Mode};
+use errand_task::event::{Event, TaskEvent};
+use errand_task::facts::CheckRecord;
+use errand_task::state::State;
+use errand_task::text::Text;
+use errand_workspace::ledger::{Ledger, LogLine};
+use errand_workspace::trees::TreeEntry;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+const PROMPT: &str = include_str!("../prompt.md");
+/// Files with instructions for agents, and how much of them is shown.
+const INSTRUCTIONS: [&str; 2] = ["AGENTS.md", "CLAUDE.md"];
+const INSTRUCTION_BYTES: usize = 8_000;
+const TREE_ENTRIES: usize = 120;
+const COMMITS: usize = 5;
+const LANGUAGES: usize = 5;
+
+impl Desk {
+    pub(super) async fn brief(&mut self, state: &State) -> Result<(), Failed> {
+        self.shared.progress(&state.id).say("measuring the repository");
+        let contract = state.contract();
+        let settings =
+            catalog::resolve_for(&contract.model, &state.submitted.endpoint.base_url).map_err(Failed::internal)?;
+        let ledger = self.ledger(state).await?;
+        let (for_facts, commit) = (Arc::clone(&ledger), state.submitted.source.base_commit.clone());
+        let facts = blocking(move || Facts::measure(&for_facts, &commit)).await?.map_err(Failed::Internal)?;
+        let opening = opening(state, &facts);
+        let mut blobs = Vec::new();
+        let event = TaskEvent::Briefed {
+            settings,
+            system: Text::store(PROMPT.to_owned(), &mut blobs),
+            tools: Text::store(Self::registry(state).definitions(), &mut blobs),
+            opening: Text::store(opening, &mut blobs),
+        };
+        self.live.note(vec![Event::Task(event)], blobs).await;
+        Ok(())
+    }
+}
+
+/// What the ledger says about the base.
+struct Facts {
+    entries: Arc<Vec<TreeEntry>>,
+    commits: Vec<LogLine>,
+    /// Instruction files by path, cut to what is shown.
+    instructions: Vec<(String, String)>,
+}
+
+impl Facts {
+    fn measure(ledger: &Ledger, commit: &errand_task::id::CommitId) -> Result<Self, String> {
+        let tree = ledger.tree_of(commit).map_err(|error| error.to_string())?;
+        let entries = ledger.list_tree(&tree).map_err(|error| error.to_string())?;
+        let commits = ledger.last_commits(commit, COMMITS).map_err(|error| error.to_string())?;
+        let mut instructions = Vec::new();
+        for entry in
+            entries.iter().filter(|entry| INSTRUCTIONS.contains(&entry.shown().as_str()) && entry.mode.is_file())
+        {
+            let bytes = ledger.read_blob(&entry.id).map_err(|error| error.to_string())?;
+            let mut text = String::from_utf8_lossy(&bytes).into_owned();
+            if text.len() > INSTRUCTION_BYTES {
+                text.truncate(text.floor_char_boundary(INSTRUCTION_BYTES));
+                text.push_str("\n… (cut; read the file for the rest)");
+            }
+            instructions.push((entry.shown(), text));
+        }
+        Ok(Self { entries, commits, instructions })
+    }
+}
+
+fn opening(state: &State, facts: &Facts) -> String {
+    let mut out = String::new();
+    let contract = state.contract();
+    push(&mut out, &format!("# The job\n\n{}\n\n# The contract\n", contract.goal));
+    push_contract(&mut out, contract);
+    push(&mut out, "\n# Measured before you started\n");
+    push_checks(&mut out, &state.baseline);
+    push_tree(&mut out, &facts.entries);
+    push(&mut out, "\nLast commits:");
+    for commit in &facts.commits {
+        push(&mut out, &format!("{} {} {}", commit.short_id, commit.date, commit.subject));
+    }
+    for (path, text) in &facts.instructions {
+        push(&mut out, &format!("\n# {path} of the repository\n\n{}", text.trim_end()));
+    }
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn push_contract(out: &mut String, contract: &Contract) {
+    push(
+        out,
+        match contract.mode {
+            Mode::Change => "- Files may change within the borders below.",
+            Mode::Plan => {
+                "- Nothing may be edited. Deliver a plan or map in `document`: Markdown, every statement about the code with \
+             its path:line; errand checks that each place exists."
+            }
+            Mode::Answer => {
+                "- Nothing may be edited. Deliver a short answer in `document`: Markdown, with the path:line places it rests \
+             on; errand checks that each place exists. Answer as soon as you know."
+            }
+        },
+    );
+    for check in &contract.checks {
+        let times = if check.repeat > 1 { format!(", {} times in a row", check.repeat) } else { String::new() };
+        push(out, &format!("- errand runs `{}` on a clean checkout of your result{times}; it must pass.", check.run));
+    }
+    if let Some(command) = &contract.regression {
+        push(
+            out,
+            &format!(
+                "- `{command}` must fail on the old code with only your new or changed test files added, and pass on your \
+             result; put the regression test into a test file."
+            ),
+        );
+    }
+    if !contract.allow.is_empty() {
+        push(out, &format!("- Only these paths may change: {}", contract.allow.join(", ")));
+    }
+    if !contract.protect.is_empty() {
+        push(out, &format!("- These paths may not change: {}", contract.protect.join(", ")));
+    }
+    if let Some(limit) = contract.max_diff_lines {
+        push(out, &format!("- At most {limit} changed lines in all, added and removed together."));
+    }
+    if let Some(limit) = contract.max_files {
+        push(out, &format!("- At most {limit} changed files."));
+    }
+    let budget = contract.budget;
+    push(out, &format!("- Limits: {} steps, {} minutes, {}.", budget.steps, budget.minutes, budget.dollars));
+}
+
+fn push_checks(out: &mut String, baseline: &[CheckRecord]) {
+    for record in baseline {
+        let seconds = record.duration_ms as f64 / 1_000.0 / f64::from(record.n_runs.max(1));
+        let outcome = match (record.n_runs, record.n_failed) {
+            (1, _) => record.end.headline(),
+            (n, failed) => format!("{failed} of {n} runs failed, first with {}", record.end.headline()),
+        };
+        let number = record.index + 1;
+        push(
+            out,
+            &format!(
+                "\nCheck `{}` on the untouched code: {outcome}, {seconds:.1} s a run; output in log:check{number}",
+                record.command
+            ),
+        );
+        if !record.is_green() {
+            push(out, &format!("```\n{}\n```", record.excerpt.trim_end()));
+        }
+    }
+}
+
+/// The tree to depth two: files in the first two levels, deeper ones counted by folder.
+fn push_tree(out: &mut String, entries: &[TreeEntry]) {
+    let mut by_language: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut lines: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for entry in entries {
+        let path = entry.shown();
+        let n_bytes = entry.size;
+        let mut parts = path.splitn(3, '/');
+        let key = match (parts.next(), parts.next(), parts.next()) {
+            (Some(top), Some(second), Some(_)) => format!("{top}/{second}/"),
+            _ => path.clone(),
+        };
+        let line = lines.entry(key).or_default();
+        *line = (line.0 + 1, line.1 + n_bytes);
+        if let Some((_, extension)) = path.rsplit_once('.')
+            && let Some(language) = language(extension)
+        {
+            *by_language.entry(language).or_default() += n_bytes;
+        }
+    }
+    let mut languages: Vec<_> = by_language.into_iter().collect();
+    languages.sort_by_key(|&(name, n_bytes)| (std::cmp::Reverse(n_bytes), name));
+    let names: Vec<_> =
+        languages.iter().take(LANGUAGES).map(|(name, n_bytes)| format!("{name} {}", size(*n_bytes))).collect();
+    push(out, &format!("\n{} files; {}", entries.len(), names.join(", ")));
+    for (path, (n_files, n_bytes)) in lines.iter().take(TREE_ENTRIES) {
+        match path.ends_with('/') {
+            true => push(out, &format!("{path}  {n_files} files, {}", size(*n_bytes))),
+            false => push(out, &format!("{path}  {}", size(*n_bytes))),
+        }
+    }
+    if lines.len() > TREE_ENTRIES {
+        push(out, &format!("… and {} more entries", lines.len() - TREE_ENTRIES));
+    }
+}
+
+fn size(n_bytes: u64) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = match n_bytes {
+        0..1_024 => write!(out, "{n_bytes} B"),
+        1_024..1_048_576 => write!(out, "{:.1} kB", n_bytes as f64 / 1_024.0),
+        _ => write!(out, "{:.1} MB", n_bytes as f64 / 1_048_576.0),
+    };
+    out
+}
+
+fn language(extension: &str) -> Option<&'static str> {
+    Some(match extension {
+        "rs" => "Rust",
+        "py" | "pyi" => "Python",
+        "js" | "mjs" | "cjs" | "jsx" => "JavaScript",
+        "ts" | "tsx" | "mts" => "TypeScript",
+        "go" => "Go",
+        "java" => "Java",
+        "kt" | "kts" => "Kotlin",
+        "c" | "h" => "C",
+        "cc" | "cpp" | "cxx" | "hpp" | "hh" => "C++",
+        "rb" => "Ruby",
+        "cs" => "C#",
+        "php" => "PHP",
+        "swift" => "Swift",
+        "sh" | "bash" => "Shell",
+        "sql" => "SQL",
+        "html" | "css" | "scss" => "web pages",
+        _ => return None,
+    })
+}

@@ -1,0 +1,172 @@
+//! Runs a check of the contract: on the base in the workspace, or on a clean checkout of a tree.
+
+use super::{Desk, Failed, blocking};
+use errand_task::contract::{Baseline, Check};
+use errand_task::event::{CheckEvent, Event};
+use errand_task::facts::{ChangeKind, CheckRecord, Phase, RunEnd};
+use errand_task::id::TreeId;
+use errand_task::state::State;
+use errand_task::test_paths;
+use errand_task::text::Text;
+use errand_tools::check_excerpt;
+use errand_workspace::command::{self, Limits, SandboxPlan};
+use errand_workspace::diff::mix_trees;
+use errand_workspace::workspace::Workspace;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Wall time of one run of the regression command, in seconds.
+const REGRESSION_TIMEOUT_S: u32 = 600;
+
+impl Desk {
+    pub(super) async fn check(&mut self, state: &State, phase: Phase, index: u32) -> Result<(), Failed> {
+        let check = match (phase, state.contract().checks.get(index as usize), &state.contract().regression) {
+            (Phase::Baseline | Phase::Result, Some(check), _) => check.clone(),
+            (Phase::RegressionOld | Phase::RegressionNew, _, Some(command)) => {
+                let run = command.clone();
+                Check { run, repeat: 1, baseline: Baseline::MayFail, timeout_s: REGRESSION_TIMEOUT_S }
+            }
+            _ => return Err(Failed::internal("the contract has no such check")),
+        };
+        let started = CheckEvent::Started { phase, index, command: check.run.clone() };
+        self.live.intend(Event::Check(started)).await?;
+        let (workspace, tree) = match phase {
+            Phase::Baseline => {
+                let context = self.tools(state).await?;
+                (Arc::clone(&context.workspace), context.workspace.base().clone())
+            }
+            Phase::Result | Phase::RegressionNew => {
+                let tree = result_tree(state)?;
+                (self.checkout(state, &tree).await?, tree)
+            }
+            Phase::RegressionOld => match self.old_code_with_new_tests(state).await? {
+                Ok(tree) => (self.checkout(state, &tree).await?, tree),
+                Err(text) => {
+                    let event = CheckEvent::RegressionNotProvable { text };
+                    self.live.note(vec![Event::Check(event)], Vec::new()).await;
+                    return Ok(());
+                }
+            },
+        };
+        let record = self.run_check(state, phase, index, &check, &workspace, tree).await;
+        if phase == Phase::Baseline {
+            // What the checks wrote is not the task's work; build output that is ignored stays and keeps builds warm.
+            let workspace = Arc::clone(&workspace);
+            blocking(move || workspace.restore(&workspace.base().clone())).await?.map_err(Failed::internal)?;
+        }
+        let (record, blobs) = record;
+        self.live.note(vec![Event::Check(CheckEvent::Ended { record })], blobs).await;
+        Ok(())
+    }
+
+    async fn run_check(
+        &self,
+        state: &State,
+        phase: Phase,
+        index: u32,
+        check: &Check,
+        workspace: &Workspace,
+        tree: TreeId,
+    ) -> (CheckRecord, Vec<errand_task::text::Blob>) {
+        let progress = self.shared.progress(&state.id);
+        // One run tells whether the base is green; how often a flaky check fails there is worth measuring.
+        let n_wanted = match (phase, check.baseline) {
+            (Phase::Baseline, Baseline::MustPass) => 1,
+            _ => check.repeat,
+        };
+        let stops_at_red = phase != Phase::Baseline;
+        let (mut n_runs, mut n_failed, mut duration) = (0, 0, Duration::ZERO);
+        let mut shown: Option<(RunEnd, String)> = None;
+        while n_runs < n_wanted && !(stops_at_red && n_failed > 0) {
+            progress.say(format!("check {}/{n_wanted}: {}", n_runs + 1, check.run));
+            let limits = Limits::of(Duration::from_secs(u64::from(check.timeout_s)));
+            let plan = SandboxPlan::shell(workspace, &self.shared.toolchains, &check.run, limits);
+            let finished = command::run(plan).finished().await;
+            n_runs += 1;
+            duration += finished.duration;
+            let is_red = !finished.end.is_success();
+            n_failed += u32::from(is_red);
+            if shown.as_ref().is_none_or(|(end, _)| end.is_success()) {
+                shown = Some((finished.end.clone(), String::from_utf8_lossy(&finished.output).into_owned()));
+            }
+            // A command that cannot start will not start twenty times.
+            if matches!(finished.end, RunEnd::NotStarted { .. } | RunEnd::Exited { code: 126 | 127 }) {
+                break;
+            }
+        }
+        let (end, output) = shown.unwrap_or((RunEnd::Interrupted, String::new()));
+        let mut blobs = Vec::new();
+        let excerpt = if n_failed > 0 { check_excerpt(&output) } else { String::new() };
+        let record = CheckRecord {
+            phase,
+            index,
+            command: check.run.clone(),
+            tree,
+            n_runs,
+            n_failed,
+            end,
+            duration_ms: duration.as_millis() as u64,
+            log: Text::store(output, &mut blobs),
+            excerpt,
+        };
+        (record, blobs)
+    }
+
+    /// A clean checkout of the tree; the one of the last check is used again for the same tree.
+    async fn checkout(&mut self, state: &State, tree: &TreeId) -> Result<Arc<Workspace>, Failed> {
+        if let Some((at, workspace)) = &self.checkout
+            && at == tree
+        {
+            return Ok(Arc::clone(workspace));
+        }
+        self.shared.progress(&state.id).say("laying out a clean checkout of the result");
+        self.checkout = None;
+        let ledger = self.ledger(state).await?;
+        let (home, dir, wanted) = (self.shared.home.clone(), self.checks_dir(state), tree.clone());
+        let made = blocking(move || {
+            errand_workspace::state_dir::discard(&home, &dir).map_err(|error| error.to_string())?;
+            Workspace::create(&ledger, &wanted, &dir).map_err(|error| error.to_string())
+        });
+        let workspace = Arc::new(made.await?.map_err(Failed::Internal)?);
+        self.checkout = Some((tree.clone(), Arc::clone(&workspace)));
+        Ok(workspace)
+    }
+
+    pub(super) fn checks_dir(&self, state: &State) -> std::path::PathBuf {
+        self.shared.home.join("checks").join(state.id.as_str())
+    }
+
+    /// The base with only the changed test files of the result; the error says why there is no such tree.
+    async fn old_code_with_new_tests(&mut self, state: &State) -> Result<Result<TreeId, String>, Failed> {
+        let result = result_tree(state)?;
+        let diff = state.finish.as_ref().and_then(|finish| finish.inspected.as_ref()).map(|seen| seen.diff.clone());
+        let is_new_test = |path: &str, kind| kind != ChangeKind::Deleted && test_paths::is_test(path);
+        let tests: Vec<_> = diff
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|change| is_new_test(&change.path, change.kind))
+            .map(|change| change.path)
+            .collect();
+        if tests.is_empty() {
+            let text = "no file of tests is new or changed, so errand cannot show that the old code fails: put the \
+                        regression test into a file of its own or into a test file, not beside the code";
+            return Ok(Err(text.to_owned()));
+        }
+        let ledger = self.ledger(state).await?;
+        let base = ledger_base(state)?;
+        let mixed = blocking(move || mix_trees(&ledger, &base, &result, &tests)).await?.map_err(Failed::internal)?;
+        Ok(Ok(mixed))
+    }
+}
+
+fn result_tree(state: &State) -> Result<TreeId, Failed> {
+    let inspected = state.finish.as_ref().and_then(|finish| finish.inspected.as_ref());
+    inspected.map(|seen| seen.tree.clone()).ok_or_else(|| Failed::internal("a check without an inspected result"))
+}
+
+fn ledger_base(state: &State) -> Result<TreeId, Failed> {
+    let workspace = state.workspace.as_ref();
+    workspace
+        .map(|workspace| workspace.base_tree.clone())
+        .ok_or_else(|| Failed::internal("a check without a workspace"))
+}

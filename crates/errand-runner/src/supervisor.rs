@@ -1,0 +1,475 @@
+//! The supervisor: takes jobs, gives each unfinished task a worker, carries what people say to it.
+//!
+//! A task that rests has no worker and costs nothing but its rows. Speaking to it starts one. At start every task that
+//! does not rest gets a worker, which is all there is to recovery.
+
+use crate::clock::now_ms;
+use crate::commands::Command;
+use crate::credentials::Credentials;
+use crate::live::Live;
+use crate::progress::Progress;
+use crate::worker::{self, Left};
+use errand_journal::{Batch, Store, StoreError};
+use errand_model::catalog;
+use errand_model::client::Client;
+use errand_model::prices::{Modifiers, Prices};
+use errand_task::contract::Contract;
+use errand_task::event::{Event, TaskEvent};
+use errand_task::facts::{Endpoint, Source as SourceFacts};
+use errand_task::id::{Seq, TaskId};
+use errand_task::state::{Record, State};
+use errand_task::summary::Summary;
+use errand_workspace::git::Git;
+use errand_workspace::ledger::Ledger;
+use errand_workspace::source::{Source, SourceError};
+use errand_workspace::state_dir;
+use errand_workspace::toolchains::Toolchains;
+use secrecy::SecretString;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that wait for one worker.
+const INBOX: usize = 64;
+
+/// What the supervisor works with.
+pub struct Config {
+    /// errand's state directory, which exists.
+    pub home: PathBuf,
+    pub store: Arc<dyn Store>,
+    pub git: Git,
+    pub toolchains: Toolchains,
+    pub client: Client,
+    pub prices: Prices,
+    /// Version of errand, for the journal.
+    pub version: String,
+}
+
+/// What all workers share.
+pub struct Shared {
+    pub home: PathBuf,
+    pub store: Arc<dyn Store>,
+    pub git: Git,
+    pub toolchains: Toolchains,
+    pub client: Client,
+    pub prices: Prices,
+    pub credentials: Credentials,
+    version: String,
+    ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
+    progress: Mutex<HashMap<TaskId, Progress>>,
+    pub is_draining: AtomicBool,
+}
+
+/// A job to take.
+pub struct Submission {
+    pub contract: Contract,
+    pub name: Option<String>,
+    pub directory: PathBuf,
+    pub base: Option<String>,
+    pub base_url: String,
+    pub key: SecretString,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub struct Accepted {
+    pub id: TaskId,
+    pub model: String,
+    pub source: SourceFacts,
+}
+
+/// Why errand does not do what it was asked, in the words of the person.
+#[derive(Debug)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    Usage,
+    Environment,
+    TryLater,
+    Internal,
+}
+
+impl Refusal {
+    pub fn usage(text: impl std::fmt::Display, hint: impl Into<String>) -> Self {
+        Self { kind: RefusalKind::Usage, text: text.to_string(), hint: Some(hint.into()) }
+    }
+
+    pub fn internal(text: impl std::fmt::Display) -> Self {
+        Self { kind: RefusalKind::Internal, text: text.to_string(), hint: None }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NoTask(_) => Self::usage(error, "errand ls shows the tasks"),
+            _ => Self::internal(error),
+        }
+    }
+}
+
+pub struct Supervisor {
+    pub shared: Arc<Shared>,
+    workers: Mutex<HashMap<TaskId, mpsc::Sender<Command>>>,
+    /// Applies of one daemon come one after another.
+    pub(crate) applying: tokio::sync::Mutex<()>,
+}
+
+impl Supervisor {
+    /// Starts a worker for every task that does not rest.
+    pub async fn start(config: Config) -> Result<Arc<Self>, Refusal> {
+        let credentials = Credentials::open(&config.home).map_err(Refusal::internal)?;
+        state_dir::empty_trash(&config.home).map_err(Refusal::internal)?;
+        let shared = Arc::new(Shared {
+            home: config.home,
+            store: config.store,
+            git: config.git,
+            toolchains: config.toolchains,
+            client: config.client,
+            prices: config.prices,
+            credentials,
+            version: config.version,
+            ledgers: Mutex::default(),
+            progress: Mutex::default(),
+            is_draining: AtomicBool::new(false),
+        });
+        let supervisor = Arc::new(Self { shared, workers: Mutex::default(), applying: tokio::sync::Mutex::new(()) });
+        for summary in supervisor.shared.store.summaries().await? {
+            if !summary.status.is_resting() {
+                supervisor.employ(&summary.id);
+            }
+        }
+        Ok(supervisor)
+    }
+
+    /// Looks at a job without taking it.
+    pub async fn examine(&self, submission: &Submission) -> Result<(String, SourceFacts), Refusal> {
+        let model = self.model(submission)?;
+        let names = self.shared.store.summaries().await?;
+        if let Some(name) = &submission.name {
+            check_name(name, &names)?;
+        }
+        let (shared, directory, base) =
+            (Arc::clone(&self.shared), submission.directory.clone(), submission.base.clone());
+        let look = move || shared.source_facts(&directory, base.as_deref());
+        let facts = tokio::task::spawn_blocking(look).await.map_err(Refusal::internal)??;
+        Ok((model, facts))
+    }
+
+    /// Takes a job. When this returns, it is on disk and will be done.
+    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Accepted, Refusal> {
+        let (model, source) = self.examine(&submission).await?;
+        let credential = self.shared.credentials.keep(submission.key).map_err(Refusal::internal)?;
+        let event = Event::Task(TaskEvent::Submitted {
+            name: submission.name,
+            contract: Box::new(submission.contract),
+            source: source.clone(),
+            endpoint: Endpoint { base_url: submission.base_url, credential },
+            version: self.shared.version.clone(),
+        });
+        let (id, at_ms) = (self.new_id().await?, now_ms());
+        let first = Record { seq: Seq(1), at_ms, event: event.clone() };
+        let state = State::begin(id.clone(), &first).ok_or_else(|| Refusal::internal("a submission did not fold"))?;
+        let batch = Batch { events: vec![event], blobs: Vec::new(), summary: Summary::of(&state), at_ms };
+        self.shared.store.append(&id, Seq(0), batch).await?;
+        self.employ_with(&id, Some(Live::with(Arc::clone(&self.shared.store), state)));
+        Ok(Accepted { id, model, source })
+    }
+
+    /// The full id of the model; refused when it or its price is not known.
+    fn model(&self, submission: &Submission) -> Result<String, Refusal> {
+        let name = &submission.contract.model;
+        let settings = catalog::resolve_for(name, &submission.base_url).map_err(|unknown| {
+            let near = unknown.suggestions.join(", ");
+            Refusal::usage(
+                &unknown,
+                format!(
+                    "models: sonnet, opus, haiku, or a full id{}{near}",
+                    if near.is_empty() { "" } else { "; near: " }
+                ),
+            )
+        })?;
+        let is_local = ["http://127.", "http://localhost", "http://[::1]"]
+            .iter()
+            .any(|start| submission.base_url.starts_with(start));
+        if self.shared.prices.row(&settings.model, 0, Modifiers::default()).is_none() && !is_local {
+            return Err(Refusal::usage(
+                format!("the price of {} is not known, so the budget cannot be held", settings.model),
+                "choose a model with a known price",
+            ));
+        }
+        Ok(settings.model)
+    }
+
+    async fn new_id(&self) -> Result<TaskId, Refusal> {
+        let known = self.shared.store.summaries().await?;
+        loop {
+            let id = TaskId::new(uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect::<String>());
+            if known.iter().all(|summary| summary.id != id) {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// The task a person means: an id, a unique prefix of one, or a name.
+    pub async fn resolve(&self, text: &str) -> Result<Summary, Refusal> {
+        let all = self.shared.store.summaries().await?;
+        let exact = all.iter().find(|task| task.id.as_str() == text || task.name.as_deref() == Some(text));
+        if let Some(task) = exact {
+            return Ok(task.clone());
+        }
+        let mut near = all.iter().filter(|task| text.len() >= 2 && task.id.as_str().starts_with(text));
+        match (near.next(), near.next()) {
+            (Some(task), None) => Ok(task.clone()),
+            (Some(_), Some(_)) => {
+                Err(Refusal::usage(format!("`{text}` is the start of several task ids"), "give more of it"))
+            }
+            (None, _) => Err(Refusal::usage(format!("there is no task `{text}`"), "errand ls shows the tasks")),
+        }
+    }
+
+    /// Writes into a task's journal through its worker, starting one if it rests. Answers with the state after.
+    pub async fn tell(self: &Arc<Self>, task: &TaskId, events: Vec<Event>) -> Result<State, Refusal> {
+        if self.shared.is_draining.load(Ordering::Relaxed) {
+            return Err(draining());
+        }
+        // A worker that just ended takes no more commands; the next one does.
+        for _ in 0..8 {
+            let inbox = self.employ(task);
+            let (reply, answer) = oneshot::channel();
+            if inbox.send(Command { events: events.clone(), reply }).await.is_err() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            match answer.await {
+                Ok(state) => return Ok(state?),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+        Err(Refusal {
+            kind: RefusalKind::TryLater,
+            text: format!("task {task} does not listen"),
+            hint: Some("try again".to_owned()),
+        })
+    }
+
+    /// A task's state from its journal.
+    pub async fn state(&self, task: &TaskId) -> Result<State, Refusal> {
+        let records = self.shared.store.records(task, Seq(0)).await?;
+        State::fold(task.clone(), &records)
+            .ok_or_else(|| Refusal::internal(format!("the journal of task {task} does not begin with a submission")))
+    }
+
+    /// Takes a resting task out of the lists; its workspace goes, its result stays in the ledger.
+    pub async fn remove(&self, task: &TaskId) -> Result<(), Refusal> {
+        let state = self.state(task).await?;
+        if !state.status().is_resting() {
+            return Err(Refusal::usage(
+                format!("task {task} is still working"),
+                format!("stop it first: errand stop {task}"),
+            ));
+        }
+        self.shared.store.remove(task, now_ms()).await?;
+        let (home, task) = (self.shared.home.clone(), task.clone());
+        let clean = move || {
+            for place in ["workspaces", "checks"] {
+                // What stays is deleted with the trash at the next start.
+                let _ = state_dir::discard(&home, &home.join(place).join(task.as_str()));
+            }
+        };
+        tokio::task::spawn_blocking(clean).await.map_err(Refusal::internal)
+    }
+
+    pub fn n_working(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Lets running actions finish and keeps every worker from beginning another.
+    pub async fn drain(&self) {
+        self.shared.is_draining.store(true, Ordering::Relaxed);
+        while self.n_working() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The inbox of the task's worker, which is started if there is none.
+    fn employ(self: &Arc<Self>, task: &TaskId) -> mpsc::Sender<Command> {
+        self.employ_with(task, None)
+    }
+
+    fn employ_with(self: &Arc<Self>, task: &TaskId, live: Option<Live>) -> mpsc::Sender<Command> {
+        let mut workers = self.lock();
+        if let Some(inbox) = workers.get(task).filter(|inbox| !inbox.is_closed()) {
+            return inbox.clone();
+        }
+        let (inbox, commands) = mpsc::channel(INBOX);
+        workers.insert(task.clone(), inbox.clone());
+        tokio::spawn(Arc::clone(self).work(task.clone(), live, commands));
+        inbox
+    }
+
+    async fn work(self: Arc<Self>, task: TaskId, live: Option<Live>, mut commands: mpsc::Receiver<Command>) {
+        let loaded = match live {
+            Some(live) => Ok(live),
+            None => Live::load(Arc::clone(&self.shared.store), task.clone()).await,
+        };
+        match loaded {
+            Err(error) => tracing::error!(%task, %error, "the task cannot be loaded"),
+            Ok(live) => {
+                let live = Arc::new(live);
+                loop {
+                    match worker::run(&self.shared, &live, &mut commands).await {
+                        // Somebody may have spoken in the moment between: then the same worker goes on.
+                        Left::Resting if self.dismiss(&task, &mut commands) => break,
+                        Left::Resting => {}
+                        Left::Broken(why) => {
+                            tracing::error!(%task, %why, "the worker has ended");
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        drop(commands);
+        self.lock().retain(|id, inbox| *id != task || !inbox.is_closed());
+        self.shared.forget_progress(&task);
+        self.forget_keys().await;
+    }
+
+    /// Closes the inbox; `false` when something is in it.
+    fn dismiss(&self, task: &TaskId, commands: &mut mpsc::Receiver<Command>) -> bool {
+        let mut workers = self.lock();
+        if !commands.is_empty() {
+            return false;
+        }
+        commands.close();
+        workers.remove(task);
+        true
+    }
+
+    /// Keys are kept only while an unfinished task needs them.
+    async fn forget_keys(&self) {
+        let Ok(summaries) = self.shared.store.summaries().await else { return };
+        let mut needed = Vec::new();
+        for summary in summaries.iter().filter(|summary| summary.ended_at_ms.is_none()) {
+            match self.state(&summary.id).await {
+                Ok(state) => needed.push(state.submitted.endpoint.credential),
+                // Better a key too long than one too short.
+                Err(_) => return,
+            }
+        }
+        self.shared.credentials.retain(&needed);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, mpsc::Sender<Command>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The line watchers of the task see.
+    pub fn progress(&self, task: &TaskId) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).entry(task.clone()).or_default().clone()
+    }
+
+    fn forget_progress(&self, task: &TaskId) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
+    }
+
+    /// The ledger of a task's repository, with the base in it.
+    pub fn ledger_of_task(&self, facts: &SourceFacts) -> Result<Arc<Ledger>, String> {
+        let known = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&facts.repository).cloned();
+        if let Some(ledger) = known
+            && ledger.tree_of(&facts.base_commit).is_ok()
+        {
+            return Ok(ledger);
+        }
+        let source = Source::open(&self.git, Path::new(&facts.repository)).map_err(|error| error.to_string())?;
+        let ledger = self.ledger(&source)?;
+        ledger.bring_base(&source, &facts.base_commit).map_err(|error| error.to_string())?;
+        Ok(ledger)
+    }
+
+    /// One ledger per repository for the life of the daemon: it caches.
+    fn ledger(&self, source: &Source) -> Result<Arc<Ledger>, String> {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ledger) = ledgers.get(&source.repository()) {
+            return Ok(Arc::clone(ledger));
+        }
+        let opened = Ledger::open_or_create(&self.git, &self.home, source).map_err(|error| error.to_string())?;
+        let ledger = Arc::new(opened);
+        ledgers.insert(source.repository(), Arc::clone(&ledger));
+        Ok(ledger)
+    }
+
+    /// Finds the repository, brings the base into the ledger, counts what the task will not see.
+    fn source_facts(&self, directory: &Path, base: Option<&str>) -> Result<SourceFacts, Refusal> {
+        let source = Source::open(&self.git, directory).map_err(refused_source)?;
+        let base = source.resolve(base.unwrap_or("HEAD")).map_err(refused_source)?;
+        let ledger = self.ledger(&source).map_err(Refusal::internal)?;
+        ledger.bring_base(&source, &base.commit).map_err(Refusal::internal)?;
+        let n_uncommitted = source.n_uncommitted(&ledger, &base.commit).map_err(Refusal::internal)?;
+        Ok(SourceFacts {
+            repository: source.repository(),
+            base_commit: base.commit,
+            base_name: base.name,
+            n_uncommitted,
+        })
+    }
+}
+
+fn refused_source(error: SourceError) -> Refusal {
+    let hint = match &error {
+        SourceError::NotARepository(_) => {
+            "go to a checkout, or make one: git init && git add -A && git commit -m start"
+        }
+        SourceError::NoCommits(_) => "commit first: git add -A && git commit -m start",
+        SourceError::Bare(_) => "go to a checkout of it",
+        SourceError::NoSuchRevision { .. } => "git log shows the commits",
+        SourceError::NotFound(_) | SourceError::NotUtf8(_) => "go to another directory",
+        SourceError::Foreign(_) => "go to the repository's own checkout",
+        SourceError::Git(_) => "errand needs git 2.38 or newer in PATH",
+        SourceError::Io { .. } => "look at its permissions",
+    };
+    let kind = match &error {
+        SourceError::Git(_) | SourceError::Io { .. } => RefusalKind::Environment,
+        SourceError::NotFound(_)
+        | SourceError::NotARepository(_)
+        | SourceError::Bare(_)
+        | SourceError::NoCommits(_)
+        | SourceError::NotUtf8(_)
+        | SourceError::Foreign(_)
+        | SourceError::NoSuchRevision { .. } => RefusalKind::Usage,
+    };
+    Refusal { kind, text: error.to_string(), hint: Some(hint.to_owned()) }
+}
+
+/// A name can stand where an id can, so it must not look like one, and be there once.
+fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if name.is_empty() || name.len() > 40 || !is_plain {
+        return Err(Refusal::usage(
+            format!("`{name}` cannot be a task name"),
+            "use up to 40 letters, digits, -, _ and .",
+        ));
+    }
+    if name.len() <= 8 && name.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Refusal::usage(format!("`{name}` looks like a task id"), "choose another name"));
+    }
+    if tasks.iter().any(|task| task.name.as_deref() == Some(name)) {
+        return Err(Refusal::usage(format!("there is a task named `{name}` already"), "choose another name"));
+    }
+    Ok(())
+}
+
+fn draining() -> Refusal {
+    let text = "the daemon is stopping".to_owned();
+    Refusal { kind: RefusalKind::TryLater, text, hint: Some("repeat the command; it starts again".to_owned()) }
+}

@@ -1,0 +1,334 @@
+//! The contract: what the person wants, when the job is done, and which borders hold.
+//!
+//! A [`Draft`] is what a flag set, a contract file or a configuration file says; drafts are merged, then completed into a
+//! [`Contract`] in which nothing is missing. Enforcement is elsewhere: borders in [`crate::borders`], limits in the rules.
+
+use crate::borders::Borders;
+use crate::money::Pico;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Longest goal accepted, in bytes; a larger one belongs into a file of the repository.
+pub const GOAL_BYTES: usize = 64 * 1024;
+/// Most repetitions of one check.
+pub const REPEAT_MAX: u32 = 1_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Files may change.
+    Change,
+    /// A document with references; nothing may be edited.
+    Plan,
+    /// A short answer with references; nothing may be edited.
+    Answer,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Plan => "plan",
+            Self::Answer => "answer",
+        }
+    }
+
+    pub fn is_read_only(self) -> bool {
+        match self {
+            Self::Change => false,
+            Self::Plan | Self::Answer => true,
+        }
+    }
+}
+
+/// What a check must do before the work starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Baseline {
+    /// It passes on the base; if it does not, the task stops before anything is spent.
+    MustPass,
+    /// It may be red on the base, as the test of a bug that is to be fixed.
+    MayFail,
+}
+
+/// A command errand runs on the result; all runs must exit with 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub run: String,
+    pub repeat: u32,
+    pub baseline: Baseline,
+    /// Wall time of one run, in seconds.
+    pub timeout_s: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    pub dollars: Pico,
+    pub steps: u32,
+    pub minutes: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Economy {
+    Live,
+    Auto,
+    Batch,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    pub mode: Mode,
+    pub goal: String,
+    pub checks: Vec<Check>,
+    /// Must fail on the old code with only the new tests added, and pass on the new.
+    pub regression: Option<String>,
+    /// When not empty, only matching paths may change.
+    pub allow: Vec<String>,
+    /// Matching paths may never change.
+    pub protect: Vec<String>,
+    pub max_diff_lines: Option<u32>,
+    pub max_files: Option<u32>,
+    pub network: Vec<String>,
+    pub budget: Budget,
+    pub model: String,
+    pub economy: Economy,
+}
+
+/// A contract with gaps: one source's part of it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Draft {
+    pub mode: Option<Mode>,
+    pub checks: Vec<DraftCheck>,
+    pub regression: Option<String>,
+    pub allow: Vec<String>,
+    pub protect: Vec<String>,
+    pub max_diff_lines: Option<u32>,
+    pub max_files: Option<u32>,
+    pub network: Vec<String>,
+    pub budget: DraftBudget,
+    pub model: Option<String>,
+    pub economy: Option<Economy>,
+}
+
+/// A check as a person writes it: a command alone, or with its settings.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum DraftCheck {
+    Command(String),
+    Full(DraftFullCheck),
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DraftFullCheck {
+    pub run: String,
+    pub repeat: Option<u32>,
+    pub baseline: Option<Baseline>,
+    pub timeout_s: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DraftBudget {
+    pub usd: Option<f64>,
+    pub steps: Option<u32>,
+    pub minutes: Option<u32>,
+}
+
+/// What is wrong with a contract, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub text: String,
+    pub hint: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.text, self.hint)
+    }
+}
+
+impl Draft {
+    /// `self` where it says something, else `below`. Checks and paths add up; of two limits the tighter one holds.
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            mode: self.mode.or(below.mode),
+            checks: joined(self.checks, below.checks),
+            regression: self.regression.or(below.regression),
+            allow: if self.allow.is_empty() { below.allow } else { self.allow },
+            protect: joined(self.protect, below.protect),
+            max_diff_lines: tighter(self.max_diff_lines, below.max_diff_lines),
+            max_files: tighter(self.max_files, below.max_files),
+            network: joined(self.network, below.network),
+            budget: DraftBudget {
+                usd: self.budget.usd.or(below.budget.usd),
+                steps: self.budget.steps.or(below.budget.steps),
+                minutes: self.budget.minutes.or(below.budget.minutes),
+            },
+            model: self.model.or(below.model),
+            economy: self.economy.or(below.economy),
+        }
+    }
+
+    /// Fills what nobody said and reports everything that is wrong at once.
+    pub fn complete(self, goal: &str) -> Result<Contract, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let checks = self.checks.into_iter().filter_map(|check| complete_check(check, &mut problems)).collect();
+        let dollars = self.budget.usd.map_or(Some(Pico(2_000_000_000_000)), Pico::from_usd);
+        let contract = Contract {
+            mode: self.mode.unwrap_or(Mode::Change),
+            goal: goal.trim().to_owned(),
+            checks,
+            regression: self.regression,
+            allow: self.allow,
+            protect: self.protect,
+            max_diff_lines: self.max_diff_lines,
+            max_files: self.max_files,
+            network: self.network,
+            budget: Budget {
+                dollars: dollars.unwrap_or(Pico::ZERO),
+                steps: self.budget.steps.unwrap_or(80),
+                minutes: self.budget.minutes.unwrap_or(45),
+            },
+            model: self.model.unwrap_or_else(|| "sonnet".to_owned()),
+            economy: self.economy.unwrap_or(Economy::Auto),
+        };
+        contract.find_problems(&mut problems);
+        if problems.is_empty() { Ok(contract) } else { Err(problems) }
+    }
+}
+
+impl Contract {
+    fn find_problems(&self, problems: &mut Vec<Problem>) {
+        let mut say = |text: &str, hint: &str| problems.push(Problem { text: text.to_owned(), hint: hint.to_owned() });
+        if self.goal.is_empty() {
+            say("the goal is empty", "say what to do, as in: errand run \"fix the failing login test\"");
+        }
+        if self.goal.len() > GOAL_BYTES {
+            say("the goal is longer than 64 KiB", "put the details into a file of the repository and name it");
+        }
+        if self.budget.dollars == Pico::ZERO {
+            say("the budget is not an amount above zero", "give dollars, as in --budget 2.00");
+        }
+        if self.budget.steps == 0 || self.budget.minutes == 0 {
+            say("a budget of zero steps or minutes allows nothing", "leave it out or raise it");
+        }
+        if self.mode.is_read_only() && (!self.checks.is_empty() || self.regression.is_some()) {
+            say("a plan or an answer changes nothing, so there is nothing to check", "leave the checks out");
+        }
+        if !self.network.is_empty() {
+            say("network access cannot be granted yet", "leave `network` out");
+        }
+        if self.economy == Economy::Batch {
+            say("batch delivery is not there yet", "leave `economy` out or say live");
+        }
+        if self.max_diff_lines == Some(0) || self.max_files == Some(0) {
+            say("a limit of zero lines or files forbids every change", "use --plan for a read-only job");
+        }
+        if let Err(error) = Borders::of(self) {
+            say(&error.to_string(), "write globs like src/auth/** or tests/*.py");
+        }
+    }
+}
+
+fn complete_check(check: DraftCheck, problems: &mut Vec<Problem>) -> Option<Check> {
+    let full = match check {
+        DraftCheck::Command(run) => DraftFullCheck { run, repeat: None, baseline: None, timeout_s: None },
+        DraftCheck::Full(full) => full,
+    };
+    let check = Check {
+        run: full.run.trim().to_owned(),
+        repeat: full.repeat.unwrap_or(1),
+        baseline: full.baseline.unwrap_or(Baseline::MustPass),
+        timeout_s: full.timeout_s.unwrap_or(600),
+    };
+    let problem = if check.run.is_empty() || check.run.contains('\0') {
+        Some(("a check is empty", "give a command, as in --check \"cargo test\""))
+    } else if !(1..=REPEAT_MAX).contains(&check.repeat) {
+        Some(("a check repeats less than once or more than 1000 times", "choose a number in between"))
+    } else if !(1..=6 * 3600).contains(&check.timeout_s) {
+        Some(("a check's time limit is not between a second and six hours", "choose a number in between"))
+    } else {
+        None
+    };
+    if let Some((text, hint)) = problem {
+        problems.push(Problem { text: text.to_owned(), hint: hint.to_owned() });
+        return None;
+    }
+    Some(check)
+}
+
+fn joined<T: PartialEq>(mut upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
+    for item in lower {
+        if !upper.contains(&item) {
+            upper.push(item);
+        }
+    }
+    upper
+}
+
+fn tighter(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(draft: Draft, goal: &str) -> Vec<String> {
+        draft.complete(goal).err().unwrap_or_default().into_iter().map(|problem| problem.text).collect()
+    }
+
+    #[test]
+    fn a_goal_alone_is_a_contract() {
+        let contract = Draft::default().complete("  fix it ").unwrap();
+        assert_eq!(contract.goal, "fix it");
+        assert_eq!(contract.budget, Budget { dollars: Pico(2_000_000_000_000), steps: 80, minutes: 45 });
+        assert_eq!(contract.model, "sonnet");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let draft = Draft {
+            mode: Some(Mode::Plan),
+            checks: vec![DraftCheck::Command(" ".into()), DraftCheck::Command("make".into())],
+            allow: vec!["src/[".into()],
+            budget: DraftBudget { usd: Some(-1.0), steps: Some(0), minutes: None },
+            ..Draft::default()
+        };
+        assert_eq!(
+            problems(draft, " "),
+            [
+                "a check is empty",
+                "the goal is empty",
+                "the budget is not an amount above zero",
+                "a budget of zero steps or minutes allows nothing",
+                "a plan or an answer changes nothing, so there is nothing to check",
+                "`src/[` is not a path pattern",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_tighter_limit_and_every_check_hold() {
+        let upper = Draft { max_files: Some(9), checks: vec![DraftCheck::Command("a".into())], ..Draft::default() };
+        let lower = Draft {
+            max_files: Some(4),
+            checks: vec![DraftCheck::Command("a".into()), DraftCheck::Command("b".into())],
+            protect: vec!["x".into()],
+            ..Draft::default()
+        };
+        let merged = upper.over(lower);
+        assert_eq!(merged.max_files, Some(4));
+        assert_eq!(merged.checks.len(), 2);
+        assert_eq!(merged.protect, ["x"]);
+    }
+}

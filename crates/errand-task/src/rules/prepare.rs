@@ -1,0 +1,19 @@
+//! The workspace is laid out before the first thing that needs it: a baseline check or a tool call.
+//!
+//! A job without checks can ask the model at once; its first request does not wait for files to be written.
+
+use super::ending;
+use crate::action::Action;
+use crate::state::State;
+use crate::verdict::End;
+
+pub fn rule(state: &State) -> Option<Action> {
+    if state.workspace.is_some() {
+        return None;
+    }
+    if let Some(text) = &state.prepare_failed {
+        return Some(ending::end(state, End::EnvironmentNotReady { text: text.clone() }));
+    }
+    let needs_it = !state.contract().checks.is_empty() || state.calls.iter().any(|open| open.result.is_none());
+    needs_it.then_some(Action::PrepareWorkspace)
+}

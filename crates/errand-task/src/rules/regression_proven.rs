@@ -1,0 +1,38 @@
+//! Gate 6: with only the new tests the old code fails the regression command, and the result passes it.
+
+use super::ending;
+use crate::action::Action;
+use crate::facts::Phase;
+use crate::report::Outcome;
+use crate::state::State;
+use crate::verdict::Verdict;
+
+pub fn rule(state: &State) -> Option<Action> {
+    let finish = state.finish.as_ref()?;
+    let command = state.contract().regression.as_ref()?;
+    if finish.report.outcome != Outcome::Done {
+        return None;
+    }
+    let reject = |finding: String, verdict| Some(ending::reject(state, finish, vec![finding], verdict));
+    if let Some(text) = &finish.not_provable {
+        return reject(text.clone(), Verdict::Unverified);
+    }
+    let record = |phase| finish.checks.iter().find(|record| record.phase == phase);
+    let Some(old) = record(Phase::RegressionOld) else {
+        return Some(Action::RunCheck { phase: Phase::RegressionOld, index: 0 });
+    };
+    if old.is_green() {
+        let finding = format!(
+            "`{command}` passes on the old code with your new tests: they do not show the bug; \
+             a regression test must fail without the fix"
+        );
+        return reject(finding, Verdict::ChecksFailed);
+    }
+    let Some(new) = record(Phase::RegressionNew) else {
+        return Some(Action::RunCheck { phase: Phase::RegressionNew, index: 0 });
+    };
+    if new.is_green() {
+        return None;
+    }
+    reject(format!("`{command}` fails on your result ({})", new.end.headline()), Verdict::ChecksFailed)
+}

@@ -1,0 +1,532 @@
+//! The state of a task: a fold over its events, never stored.
+//!
+//! [`State::apply`] is total: a journal written by this or an older version always folds. It checks nothing; the rules
+//! decide, the fold only remembers. Texts stay references, so a waiting task is a few kilobytes.
+
+use crate::borders::Violation;
+use crate::contract::Contract;
+use crate::conversation::{CallResult, Message};
+use crate::event::{
+    CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, ReviewEvent, TaskEvent, ToolEvent, WorkspaceEvent,
+};
+use crate::facts::{
+    Call, CheckRecord, Endpoint, FileChange, ModelSettings, Phase, RequestFailure, RunRecord, Source, Stop,
+};
+use crate::id::{CallId, Seq, TaskId, TreeId};
+use crate::money::{Pico, Usage};
+use crate::report::Report;
+use crate::text::Text;
+use crate::verdict::{End, ExitCode, Status, Verdict};
+
+/// An event with its place in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub seq: Seq,
+    /// Milliseconds since the epoch, from the writer's clock; for limits and display, never for order.
+    pub at_ms: i64,
+    pub event: Event,
+}
+
+#[derive(Clone, Debug)]
+pub struct State {
+    pub id: TaskId,
+    pub seq: Seq,
+    /// The time the worker observed last; the only clock a rule sees.
+    pub now_ms: i64,
+    pub created_at_ms: i64,
+    pub changed_at_ms: i64,
+    pub submitted: Submitted,
+    pub workspace: Option<Workspace>,
+    pub prepare_failed: Option<String>,
+    pub baseline: Vec<CheckRecord>,
+    pub brief: Option<Brief>,
+    pub conversation: Vec<Message>,
+    /// Texts for the model that no request has carried yet.
+    pub notes: Vec<Text>,
+    /// Why the model stopped, when its last response called no tool and nobody has answered it yet.
+    pub idle: Option<Stop>,
+    /// Calls of the last response; empty when all their results are in the conversation.
+    pub calls: Vec<OpenCall>,
+    pub request: Option<OpenRequest>,
+    /// Failed attempts at the current step, oldest first.
+    pub failures: Vec<Failure>,
+    pub runs: Vec<Run>,
+    /// How many tool results there have been when a file last changed; orders runs against edits.
+    pub n_results: u32,
+    pub last_edit: Option<u32>,
+    pub turn: Turn,
+    pub finish: Option<Finish>,
+    /// Checks of the last rejected report; the model may read their logs.
+    pub checked: Vec<CheckRecord>,
+    /// The newest inspection, kept when the turn ends: it is what `diff` shows and `apply` writes.
+    pub result: Option<Inspection>,
+    pub n_steps: u32,
+    pub spend: Spend,
+    /// What stands in the person's checkout.
+    pub applied: Option<Applied>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    pub name: Option<String>,
+    pub contract: Contract,
+    pub source: Source,
+    pub endpoint: Endpoint,
+}
+
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    pub root: String,
+    pub base_tree: TreeId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Brief {
+    pub settings: ModelSettings,
+    pub system: Text,
+    pub tools: Text,
+}
+
+#[derive(Clone, Debug)]
+pub struct OpenCall {
+    pub call: Call,
+    /// The intent was written: the call may have had its effect already.
+    pub started: Option<Started>,
+    pub result: Option<CallResult<Text>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub snapshot: Option<TreeId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OpenRequest {
+    pub step: u32,
+    pub attempt: u32,
+    pub reserved: Pico,
+}
+
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub at_ms: i64,
+    pub failure: RequestFailure,
+}
+
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub record: RunRecord,
+    /// `n_results` when it was recorded.
+    pub order: u32,
+}
+
+/// One instruction of the person until the agent stops.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    pub number: u32,
+    pub started_at_ms: i64,
+    pub first_step: u32,
+    pub n_rejections: u32,
+    pub n_nudges: u32,
+    pub stop_requested: bool,
+    pub unaffordable: Option<Unaffordable>,
+    pub parked: Option<Parked>,
+    pub ended: Option<Ended>,
+}
+
+/// The next request could cost more than is left.
+#[derive(Clone, Copy, Debug)]
+pub struct Unaffordable {
+    pub needed: Pico,
+    pub left: Pico,
+}
+
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub text: String,
+    pub hint: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub end: End,
+    pub at_ms: i64,
+}
+
+/// A filed report on its way through the gates, or the last one that went through.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub call: CallId,
+    pub report: Report,
+    pub inspected: Option<Inspection>,
+    pub checks: Vec<CheckRecord>,
+    pub not_provable: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    pub tree: TreeId,
+    pub diff: Vec<FileChange>,
+    pub violations: Vec<Violation>,
+    pub missing_references: Vec<String>,
+    /// `n_results` when it was made; an inspection older than the last call is stale.
+    pub order: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Applied {
+    pub tree: TreeId,
+    /// Names what undo needs.
+    pub record: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Spend {
+    pub settled: Pico,
+    /// Reserved for requests whose end is unknown: may have been billed.
+    pub uncertain: Pico,
+    pub usage: Usage,
+    /// Responses whose price is unknown.
+    pub n_unpriced: u32,
+}
+
+impl State {
+    /// The fold's start; `None` when the journal does not begin with a submission.
+    pub fn begin(id: TaskId, first: &Record) -> Option<Self> {
+        let Event::Task(TaskEvent::Submitted { name, contract, source, endpoint, version: _ }) = &first.event else {
+            return None;
+        };
+        Some(Self {
+            id,
+            seq: first.seq,
+            now_ms: first.at_ms,
+            created_at_ms: first.at_ms,
+            changed_at_ms: first.at_ms,
+            submitted: Submitted {
+                name: name.clone(),
+                contract: contract.as_ref().clone(),
+                source: source.clone(),
+                endpoint: endpoint.clone(),
+            },
+            workspace: None,
+            prepare_failed: None,
+            baseline: Vec::new(),
+            brief: None,
+            conversation: Vec::new(),
+            notes: Vec::new(),
+            idle: None,
+            calls: Vec::new(),
+            request: None,
+            failures: Vec::new(),
+            runs: Vec::new(),
+            n_results: 0,
+            last_edit: None,
+            turn: Turn::begin(1, first.at_ms, 0),
+            finish: None,
+            checked: Vec::new(),
+            result: None,
+            n_steps: 0,
+            spend: Spend::default(),
+            applied: None,
+        })
+    }
+
+    /// The fold of a whole journal.
+    pub fn fold<'a>(id: TaskId, records: impl IntoIterator<Item = &'a Record>) -> Option<Self> {
+        let mut records = records.into_iter();
+        let mut state = Self::begin(id, records.next()?)?;
+        records.for_each(|record| state.apply(record));
+        Some(state)
+    }
+
+    pub fn apply(&mut self, record: &Record) {
+        self.seq = record.seq;
+        self.changed_at_ms = record.at_ms;
+        self.now_ms = self.now_ms.max(record.at_ms);
+        match &record.event {
+            Event::Task(event) => self.apply_task(event, record.at_ms),
+            Event::Person(event) => self.apply_person(event, record.at_ms),
+            Event::Workspace(WorkspaceEvent::Prepared { root, tree, duration_ms: _ }) => {
+                self.workspace = Some(Workspace { root: root.clone(), base_tree: tree.clone() });
+            }
+            Event::Workspace(WorkspaceEvent::PrepareFailed { text }) => self.prepare_failed = Some(text.clone()),
+            Event::Model(event) => self.apply_model(event, record.at_ms),
+            Event::Tool(event) => self.apply_tool(event),
+            Event::Check(event) => self.apply_check(event),
+            Event::Finish(event) => self.apply_finish(event),
+            Event::Review(ReviewEvent::Applied { tree, record, .. }) => {
+                self.applied = Some(Applied { tree: tree.clone(), record: record.clone() });
+            }
+            Event::Review(ReviewEvent::Branched { .. }) => {}
+            Event::Review(ReviewEvent::Undone { .. }) => self.applied = None,
+        }
+    }
+
+    fn apply_task(&mut self, event: &TaskEvent, at_ms: i64) {
+        match event {
+            TaskEvent::Submitted { .. } => {}
+            TaskEvent::Briefed { settings, system, tools, opening } => {
+                self.brief = Some(Brief { settings: settings.clone(), system: system.clone(), tools: tools.clone() });
+                self.conversation.push(Message::Person { texts: vec![opening.clone()] });
+            }
+            TaskEvent::Parked { text, hint } => {
+                self.turn.parked = Some(Parked { text: text.clone(), hint: hint.clone() });
+            }
+            TaskEvent::Ended { end } => self.turn.ended = Some(Ended { end: end.clone(), at_ms }),
+        }
+    }
+
+    fn apply_person(&mut self, event: &PersonEvent, at_ms: i64) {
+        match event {
+            PersonEvent::StopRequested => self.turn.stop_requested = true,
+            PersonEvent::BudgetRaised { dollars } => self.submitted.contract.budget.dollars = *dollars,
+            PersonEvent::Replied { text } => {
+                self.idle = None;
+                self.notes.push(Text::inline(format!("The person writes: {text}")));
+                if self.turn.ended.is_some() {
+                    self.begin_turn(at_ms);
+                }
+                self.unpark();
+            }
+            PersonEvent::Resumed => {
+                if self.turn.ended.is_some() {
+                    self.begin_turn(at_ms);
+                }
+                self.unpark();
+            }
+        }
+    }
+
+    fn begin_turn(&mut self, at_ms: i64) {
+        self.turn = Turn::begin(self.turn.number + 1, at_ms, self.n_steps);
+        self.finish = None;
+        self.prepare_failed = None;
+        // A baseline that stopped the task is measured again; one that did not stays.
+        if self.brief.is_none() {
+            self.baseline.clear();
+        }
+    }
+
+    fn unpark(&mut self) {
+        self.turn.parked = None;
+        self.failures.clear();
+    }
+
+    fn apply_model(&mut self, event: &ModelEvent, at_ms: i64) {
+        match event {
+            ModelEvent::Requested { step, attempt, reserved, .. } => {
+                self.request = Some(OpenRequest { step: *step, attempt: *attempt, reserved: *reserved });
+                self.idle = None;
+                self.carry_notes();
+            }
+            ModelEvent::Received { step, content, calls, stop, usage, cost, .. } => {
+                self.request = None;
+                self.failures.clear();
+                self.n_steps = *step;
+                self.spend.settled += cost.amount();
+                self.spend.usage += *usage;
+                self.spend.n_unpriced += u32::from(*cost == crate::money::Cost::Unknown);
+                self.idle = calls.is_empty().then(|| stop.clone());
+                // A refused or empty turn is not part of what is sent again.
+                let is_kept = !matches!(stop, Stop::Refusal { .. }) && !is_empty_content(content);
+                if is_kept {
+                    self.conversation.push(Message::Model { content: content.clone() });
+                }
+                let open = |call: &Call| OpenCall { call: call.clone(), started: None, result: None };
+                self.calls = calls.iter().map(open).collect();
+            }
+            ModelEvent::Failed { failure, uncertain, .. } => {
+                self.request = None;
+                self.spend.uncertain += *uncertain;
+                self.failures.push(Failure { at_ms, failure: failure.clone() });
+            }
+            ModelEvent::Unaffordable { needed, left, .. } => {
+                self.turn.unaffordable = Some(Unaffordable { needed: *needed, left: *left });
+            }
+            ModelEvent::Interrupted { uncertain, .. } => {
+                self.request = None;
+                self.spend.uncertain += *uncertain;
+            }
+        }
+    }
+
+    /// The request carries the notes: they become part of what was said.
+    fn carry_notes(&mut self) {
+        self.conversation = self.with_notes();
+        self.notes.clear();
+    }
+
+    /// The conversation as the next request shows it.
+    pub fn with_notes(&self) -> Vec<Message> {
+        let mut conversation = self.conversation.clone();
+        if self.notes.is_empty() {
+            return conversation;
+        }
+        match conversation.last_mut() {
+            Some(Message::Person { texts }) => texts.extend(self.notes.iter().cloned()),
+            Some(Message::Results { notes, .. }) => notes.extend(self.notes.iter().cloned()),
+            Some(Message::Model { .. }) | None => conversation.push(Message::Person { texts: self.notes.clone() }),
+        }
+        conversation
+    }
+
+    fn apply_tool(&mut self, event: &ToolEvent) {
+        match event {
+            ToolEvent::Started { call, snapshot } => {
+                if let Some(open) = self.calls.iter_mut().find(|open| open.call.id == *call) {
+                    open.started = Some(Started { snapshot: snapshot.clone() });
+                }
+            }
+            ToolEvent::Ended { call, output, is_error, runs, changed, duration_ms: _ } => {
+                self.n_results += 1;
+                if !changed.is_empty() {
+                    self.last_edit = Some(self.n_results);
+                }
+                for record in runs {
+                    self.remember_run(record);
+                }
+                if let Some(open) = self.calls.iter_mut().find(|open| open.call.id == *call) {
+                    open.result = Some(CallResult { call: call.clone(), output: output.clone(), is_error: *is_error });
+                }
+                self.close_calls();
+            }
+            ToolEvent::JobsEnded { output, runs } => {
+                runs.iter().for_each(|record| self.remember_run(record));
+                self.notes.push(output.clone());
+            }
+        }
+    }
+
+    /// A job is recorded twice, when it goes to the background and when it ends; the later one counts.
+    fn remember_run(&mut self, record: &RunRecord) {
+        let run = Run { record: record.clone(), order: self.n_results };
+        match self.runs.iter_mut().find(|known| known.record.number == record.number) {
+            Some(known) => *known = run,
+            None => self.runs.push(run),
+        }
+    }
+
+    /// When every call has its result they move into the conversation together.
+    fn close_calls(&mut self) {
+        if self.calls.iter().all(|open| open.result.is_some()) {
+            let results = self.calls.drain(..).filter_map(|open| open.result).collect();
+            self.conversation.push(Message::Results { results, notes: Vec::new() });
+        }
+    }
+
+    fn apply_check(&mut self, event: &CheckEvent) {
+        match event {
+            CheckEvent::Started { .. } => {}
+            CheckEvent::Ended { record } => match (record.phase, &mut self.finish) {
+                (Phase::Baseline, _) => self.baseline.push(record.clone()),
+                (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, Some(finish)) => {
+                    finish.checks.push(record.clone());
+                }
+                (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, None) => {}
+            },
+            CheckEvent::RegressionNotProvable { text } => {
+                if let Some(finish) = &mut self.finish {
+                    finish.not_provable = Some(text.clone());
+                }
+            }
+        }
+    }
+
+    fn apply_finish(&mut self, event: &FinishEvent) {
+        match event {
+            FinishEvent::Filed { call, report } => {
+                self.finish = Some(Finish {
+                    call: call.clone(),
+                    report: report.as_ref().clone(),
+                    inspected: None,
+                    checks: Vec::new(),
+                    not_provable: None,
+                });
+            }
+            FinishEvent::Inspected { tree, diff, violations, missing_references } => {
+                let inspection = Inspection {
+                    tree: tree.clone(),
+                    diff: diff.clone(),
+                    violations: violations.clone(),
+                    missing_references: missing_references.clone(),
+                    order: self.n_results,
+                };
+                if let Some(finish) = &mut self.finish {
+                    finish.inspected = Some(inspection.clone());
+                }
+                self.result = Some(inspection);
+            }
+            FinishEvent::Rejected { .. } => {
+                self.turn.n_rejections += 1;
+                self.checked = self.finish.take().map(|finish| finish.checks).unwrap_or_default();
+            }
+            FinishEvent::Nudged { text } => {
+                self.idle = None;
+                self.turn.n_nudges += 1;
+                self.notes.push(Text::inline(text.clone()));
+            }
+        }
+    }
+
+    /// The worker tells the time before it asks for a decision.
+    pub fn observe(&mut self, now_ms: i64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    pub fn contract(&self) -> &Contract {
+        &self.submitted.contract
+    }
+
+    pub fn status(&self) -> Status {
+        match (&self.turn.ended, &self.turn.parked) {
+            (Some(ended), _) => ended.end.status(),
+            (None, Some(_)) => Status::InputRequired,
+            (None, None) if self.seq == Seq(1) => Status::Submitted,
+            (None, None) => Status::Working,
+        }
+    }
+
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.turn.ended.as_ref().and_then(|ended| ended.end.verdict())
+    }
+
+    /// The exit code of a verb that waited for this task; `None` while it works.
+    pub fn exit_code(&self) -> Option<ExitCode> {
+        match (&self.turn.ended, &self.turn.parked) {
+            (Some(ended), _) => Some(ended.end.exit_code()),
+            (None, Some(_)) => Some(ExitCode::NeedsPerson),
+            (None, None) => None,
+        }
+    }
+
+    /// Money that is gone or may be gone, with what the open request could still cost.
+    pub fn committed(&self) -> Pico {
+        let reserved = self.request.as_ref().map_or(Pico::ZERO, |request| request.reserved);
+        self.spend.settled + self.spend.uncertain + reserved
+    }
+
+    /// The next number for a command the model runs.
+    pub fn next_run(&self) -> u32 {
+        self.runs.iter().map(|run| run.record.number).max().unwrap_or(0) + 1
+    }
+}
+
+impl Turn {
+    fn begin(number: u32, started_at_ms: i64, first_step: u32) -> Self {
+        Self {
+            number,
+            started_at_ms,
+            first_step,
+            n_rejections: 0,
+            n_nudges: 0,
+            stop_requested: false,
+            unaffordable: None,
+            parked: None,
+            ended: None,
+        }
+    }
+}
+
+fn is_empty_content(content: &Text) -> bool {
+    matches!(content, Text::Inline(text) if text.trim() == "[]")
+}

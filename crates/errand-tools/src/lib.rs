@@ -1,0 +1,21 @@
+//! What the model can do: one file per tool, its description beside it.
+//!
+//! A tool gets typed input and answers in plain text. Whatever the model sends, a tool answers with a result; `Err` is
+//! for errand's own failures. Tools see the workspace only through its directory handle and start commands only through
+//! the workspace's one function.
+
+mod context;
+mod excerpt;
+mod input;
+mod jobs;
+mod logs;
+pub mod registry;
+mod replace;
+mod tool;
+
+pub use context::{Context, Output, RunDone, Site};
+pub use excerpt::{check_excerpt, run_excerpt};
+pub use jobs::Jobs;
+pub use logs::Logs;
+pub use registry::{Effect, Registry, Tool};
+pub use tool::wait::ended as ended_jobs;

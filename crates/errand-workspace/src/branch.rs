@@ -1,0 +1,130 @@
+//! A result as a commit on a new branch of the person's repository.
+//!
+//! The person's git is not asked to fetch: its configuration could run something. The few objects that the base does not
+//! have are written as loose objects by us, then `update-ref` makes the branch, which runs nothing.
+
+use crate::git::GitError;
+use crate::ledger::{Ledger, LedgerError};
+use crate::limits::FILE_BYTES;
+use crate::objects::{Kind, ObjectStore, Oid};
+use crate::source::Source;
+use crate::trees;
+use errand_task::id::{CommitId, TreeId};
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum BranchError {
+    #[error("`{0}` is not a branch name")]
+    BadName(String),
+    #[error("branch `{0}` exists already")]
+    Exists(String),
+    #[error("`{}` leads outside the repository", .0.display())]
+    Foreign(PathBuf),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error("`{}`: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// What becomes a commit.
+#[derive(Clone, Debug)]
+pub struct NewCommit<'a> {
+    pub parent: &'a CommitId,
+    pub tree: &'a TreeId,
+    pub message: &'a str,
+    /// Seconds since 1970.
+    pub at: i64,
+}
+
+/// Makes the commit in the ledger, by errand <errand@localhost>. The same values give the same commit.
+pub fn commit(ledger: &Ledger, new: &NewCommit<'_>) -> Result<CommitId, LedgerError> {
+    let bytes = commit_bytes(new);
+    let stored = ledger.objects().put(Kind::Commit, bytes.as_bytes()).and_then(|id| {
+        ledger.objects().sync()?;
+        Ok(id)
+    });
+    stored.map(|id| id.commit_id()).map_err(|source| LedgerError::Io { path: ledger.work_git(), source })
+}
+
+fn commit_bytes(new: &NewCommit<'_>) -> String {
+    let NewCommit { parent, tree, message, at } = new;
+    let who = format!("errand <errand@localhost> {at} +0000");
+    let message = message.trim_end().replace('\0', "");
+    format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\n{message}\n")
+}
+
+/// Makes branch `name` with the commit in the person's repository, which has the parent.
+pub fn write_branch(
+    ledger: &Ledger,
+    source: &Source,
+    name: &str,
+    new: &NewCommit<'_>,
+) -> Result<CommitId, BranchError> {
+    let reference = format!("refs/heads/{name}");
+    check_name(ledger, name, &reference)?;
+    if exists(ledger, source, &reference)? {
+        return Err(BranchError::Exists(name.to_owned()));
+    }
+    let common = source.common_dir();
+    let objects = common.join("objects");
+    let is_plain = std::fs::symlink_metadata(&objects).is_ok_and(|metadata| metadata.is_dir());
+    if !is_plain {
+        return Err(BranchError::Foreign(objects));
+    }
+    let commit = commit(ledger, new)?;
+    let store = ObjectStore::new(objects.clone(), ledger.format());
+    copy_objects(ledger, &store, new, &objects)?;
+    let zero = "0".repeat(commit.as_str().len());
+    let args = ["update-ref", &reference, commit.as_str(), &zero];
+    match ledger.git().call("update-ref", source.git_dir()).args(args).output() {
+        Err(GitError::Failed { stderr, .. }) if stderr.contains("already exists") => {
+            Err(BranchError::Exists(name.to_owned()))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(commit),
+    }
+}
+
+fn check_name(ledger: &Ledger, name: &str, reference: &str) -> Result<(), BranchError> {
+    let bad = || BranchError::BadName(name.chars().take(200).collect());
+    if name.starts_with('-') || name == "HEAD" || name.contains('\0') {
+        return Err(bad());
+    }
+    let call = ledger.git().call("check-ref-format", &ledger.work_git()).args(["check-ref-format", reference]);
+    let (code, _) = call.code_and_output()?;
+    if code == 0 { Ok(()) } else { Err(bad()) }
+}
+
+fn exists(ledger: &Ledger, source: &Source, reference: &str) -> Result<bool, GitError> {
+    let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", reference];
+    let (code, _) = ledger.git().call("rev-parse", source.git_dir()).args(args).code_and_output()?;
+    Ok(code == 0)
+}
+
+/// Writes what the parent's tree does not have: changed blobs, their folders' trees, the commit.
+fn copy_objects(ledger: &Ledger, store: &ObjectStore, new: &NewCommit<'_>, objects: &Path) -> Result<(), BranchError> {
+    let at = |source| BranchError::Io { path: objects.to_owned(), source };
+    let old = ledger.list_tree(&ledger.tree_of(new.parent)?)?;
+    let entries = ledger.list_tree(new.tree)?;
+    let theirs: HashSet<Oid> = old.iter().map(|entry| entry.id).collect();
+    for difference in trees::differences(&old, &entries) {
+        if let Some(entry) = difference.new.filter(|entry| entry.mode != trees::EntryMode::Submodule)
+            && !theirs.contains(&entry.id)
+        {
+            if entry.size > FILE_BYTES {
+                return Err(LedgerError::TooLarge { id: entry.id.to_string(), limit: FILE_BYTES }.into());
+            }
+            store.put(Kind::Blob, &ledger.read_blob(&entry.id)?).map_err(at)?;
+        }
+    }
+    // Trees the parent has need not be written again.
+    store.note_known(trees::ids(ledger.format(), &old));
+    trees::write(store, &entries).map_err(at)?;
+    store.put(Kind::Commit, commit_bytes(new).as_bytes()).map_err(at)?;
+    store.sync().map_err(at)
+}

@@ -1,0 +1,31 @@
+//! The ledger repository, workspaces, snapshots, diff, apply, and the one function that starts commands.
+//!
+//! This is the only crate that starts processes or touches the person's files. The person's repository and everything
+//! in a workspace is hostile input: host git runs only in `git`, on git directories we wrote, or reads ids in theirs.
+//! Nothing here reads the environment; the binary hands in what it captured.
+
+pub mod apply;
+mod beneath;
+pub mod branch;
+pub mod command;
+pub mod diff;
+pub mod files;
+pub mod git;
+mod ignores;
+mod index_file;
+pub mod ledger;
+pub mod limits;
+pub mod new_repository;
+pub mod objects;
+pub mod paths;
+mod processes;
+mod reader;
+mod scratch;
+pub mod snapshot;
+pub mod source;
+pub mod state_dir;
+pub mod toolchains;
+pub mod trees;
+mod undo;
+mod walk;
+pub mod workspace;

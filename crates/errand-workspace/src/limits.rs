@@ -1,0 +1,51 @@
+//! Every bound of this crate with its number. Reaching one is an error or a report with the bound's name, never silence.
+
+use std::time::Duration;
+
+/// Longest relative path, in bytes.
+pub const PATH_BYTES: usize = 4_096;
+/// Longest part of a path, in bytes.
+pub const COMPONENT_BYTES: usize = 255;
+/// Deepest folder a walk enters.
+pub const DEPTH: usize = 128;
+/// Most files of one snapshot.
+pub const FILES_PER_SNAPSHOT: usize = 400_000;
+/// Largest file a snapshot stores; a larger one is reported as skipped.
+pub const FILE_BYTES: u64 = 128 << 20;
+/// Most bytes of new content one snapshot stores.
+pub const SNAPSHOT_BYTES: u64 = 1 << 30;
+/// Longest link target.
+pub const LINK_BYTES: usize = 4_095;
+/// Largest ignore file that is read.
+pub const IGNORE_FILE_BYTES: u64 = 1 << 20;
+/// Most names of one folder that a listing returns.
+pub const LIST_ENTRIES: usize = 10_000;
+/// Most skipped paths a snapshot names; the rest is counted.
+pub const SKIPPED_NAMED: usize = 100;
+
+/// Most bytes that host git may print.
+pub const GIT_OUTPUT_BYTES: u64 = 256 << 20;
+/// Most bytes of git's complaint that are kept.
+pub const GIT_ERROR_BYTES: u64 = 8 << 10;
+/// How long one host git call may take; only a first fetch of a large history needs more than a second.
+pub const GIT_TIME: Duration = Duration::from_secs(900);
+/// How long a git call that only reads may take.
+pub const GIT_READ_TIME: Duration = Duration::from_secs(60);
+/// Tree listings kept in memory per ledger.
+pub const LISTINGS_KEPT: usize = 8;
+
+/// Up to this many new objects are synced one by one; more are synced with one call for the file system.
+pub const OBJECTS_SYNCED_SINGLY: usize = 24;
+/// A file changed this shortly before it was hashed may change again without its times telling.
+pub const RACY: Duration = Duration::from_millis(50);
+
+/// Output a command may print when the plan says nothing else.
+pub const COMMAND_OUTPUT_BYTES: usize = 8 << 20;
+/// Wall time of a command when the plan says nothing else.
+pub const COMMAND_TIME: Duration = Duration::from_secs(600);
+/// Between the polite and the final signal.
+pub const TERM_GRACE: Duration = Duration::from_secs(2);
+/// How long the output pipe is read after the command has ended.
+pub const PIPE_GRACE: Duration = Duration::from_millis(300);
+/// Largest file `apply` compares or writes.
+pub const APPLY_FILE_BYTES: u64 = FILE_BYTES;

@@ -1,0 +1,335 @@
+//! Our own walk over a tree of files: what is there, what the base's ignore rules leave out, what cannot be stored.
+//!
+//! Index flags, nested repositories and ignore files of the workspace hide nothing from it. A path of the base is always
+//! found, ignored or not; an untracked path that the base ignores is counted, and an ignored folder is not entered
+//! unless the base has files in it.
+
+use crate::beneath::{Beneath, Links};
+use crate::ignores::Ignores;
+use crate::index_file::Index;
+use crate::limits::{DEPTH, FILE_BYTES, FILES_PER_SNAPSHOT, LINK_BYTES, PATH_BYTES, SKIPPED_NAMED};
+use crate::objects::{Kind, ObjectFormat, Oid, hash};
+use crate::paths;
+use crate::trees::{self, EntryMode, TreeEntry};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What lstat says, as far as it tells whether a file changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub device: u64,
+    pub inode: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub size: u64,
+    pub mtime: (i64, u32),
+    pub ctime: (i64, u32),
+}
+
+impl Stat {
+    #[allow(clippy::unnecessary_cast, reason = "the field types differ between architectures")]
+    pub fn of(stat: &rustix::fs::Stat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            mode: stat.st_mode as u32,
+            uid: stat.st_uid as u32,
+            gid: stat.st_gid as u32,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+            ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        }
+    }
+
+    pub fn file_type(&self) -> FileType {
+        FileType::from_raw_mode(self.mode)
+    }
+
+    pub fn is_regular(&self) -> bool {
+        self.file_type() == FileType::RegularFile
+    }
+
+    pub fn is_folder(&self) -> bool {
+        self.file_type() == FileType::Directory
+    }
+
+    pub fn is_link(&self) -> bool {
+        self.file_type() == FileType::Symlink
+    }
+
+    /// As which entry a tree holds this; `None` for what a tree cannot hold.
+    pub fn entry_mode(&self) -> Option<EntryMode> {
+        if self.is_link() {
+            Some(EntryMode::Link)
+        } else if !self.is_regular() {
+            None
+        } else if self.mode & 0o100 != 0 {
+            Some(EntryMode::Executable)
+        } else {
+            Some(EntryMode::Regular)
+        }
+    }
+}
+
+/// Why a path is not in a snapshot although nothing ignores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// Git data below the root; the files around it are in the snapshot.
+    NestedRepository,
+    /// Files inside a submodule.
+    Submodule,
+    /// A FIFO, socket or device.
+    Special,
+    TooLarge,
+    TooDeep,
+    Unreadable,
+}
+
+impl SkipReason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NestedRepository => "a nested repository",
+            Self::Submodule => "files inside a submodule",
+            Self::Special => "not a regular file",
+            Self::TooLarge => "too large",
+            Self::TooDeep => "nested too deep",
+            Self::Unreadable => "not readable",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Bytes that are not UTF-8 stand as `\xNN`.
+    pub path: String,
+    pub reason: SkipReason,
+}
+
+/// The base a walk is measured against.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub base: Arc<Vec<TreeEntry>>,
+    ignores: Ignores,
+}
+
+impl Rules {
+    pub fn new(base: Arc<Vec<TreeEntry>>, ignores: Ignores) -> Self {
+        Self { base, ignores }
+    }
+
+    fn has_files_below(&self, folder: &[u8]) -> bool {
+        let prefix = [folder, b"/"].concat();
+        let start = self.base.partition_point(|entry| entry.path < prefix);
+        self.base.get(start).is_some_and(|entry| entry.path.starts_with(&prefix))
+    }
+}
+
+/// A file or link that belongs into a tree.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub path: Vec<u8>,
+    pub mode: EntryMode,
+    pub stat: Stat,
+}
+
+/// What a walk found, sorted by path.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    pub found: Vec<Found>,
+    /// Submodules of the base that are still folders.
+    pub submodules: Vec<TreeEntry>,
+    /// Ignored files and folders; a folder counts once.
+    pub n_ignored: usize,
+    pub skipped: Vec<Skipped>,
+    pub n_skipped: usize,
+    /// Folders without any file of the base, when asked not to enter them.
+    pub n_new_folders: usize,
+}
+
+/// Whether folders that the base knows nothing of are entered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NewFolders {
+    Enter,
+    Count,
+}
+
+/// Walks everything below `root`.
+pub(crate) fn walk(root: &Beneath, rules: &Rules, new_folders: NewFolders) -> io::Result<Walk> {
+    let mut walker = Walker { rules, new_folders, walk: Walk::default() };
+    walker.folder(root.folder(b"", Links::Refuse)?, &mut Vec::new(), 0, false)?;
+    walker.walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(walker.walk)
+}
+
+struct Walker<'a> {
+    rules: &'a Rules,
+    new_folders: NewFolders,
+    walk: Walk,
+}
+
+impl Walker<'_> {
+    fn folder(&mut self, folder: OwnedFd, path: &mut Vec<u8>, depth: usize, is_ignored: bool) -> io::Result<()> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&folder)? {
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                names.push(entry.file_name().to_owned());
+            }
+        }
+        let n_above = path.len();
+        for name in names {
+            if n_above > 0 {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.to_bytes());
+            if paths::is_dot_git(name.to_bytes()) {
+                // The root's own `.git` is the scratch repository or the person's; everywhere else it is worth a word.
+                if n_above > 0 || name.to_bytes() != b".git" {
+                    self.skip(path, SkipReason::NestedRepository);
+                }
+            } else {
+                match rustix::fs::statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => self.entry(&folder, &name, path, depth, is_ignored, Stat::of(&stat))?,
+                    // Gone since the folder was read.
+                    Err(rustix::io::Errno::NOENT) => {}
+                    Err(_) => self.skip(path, SkipReason::Unreadable),
+                }
+            }
+            path.truncate(n_above);
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        folder: &OwnedFd,
+        name: &std::ffi::CStr,
+        path: &mut Vec<u8>,
+        depth: usize,
+        is_ignored: bool,
+        stat: Stat,
+    ) -> io::Result<()> {
+        let tracked = trees::find(&self.rules.base, path);
+        if stat.is_folder() {
+            let ignored = is_ignored || self.rules.ignores.is_ignored(path, true);
+            if let Some(submodule) = tracked.filter(|entry| entry.mode == EntryMode::Submodule) {
+                self.walk.submodules.push(submodule.clone());
+                return self.check_submodule(folder, name, path);
+            }
+            if !self.rules.has_files_below(path) {
+                if ignored {
+                    self.walk.n_ignored += 1;
+                    return Ok(());
+                }
+                if self.new_folders == NewFolders::Count {
+                    self.walk.n_new_folders += 1;
+                    return Ok(());
+                }
+            }
+            if depth + 1 >= DEPTH || path.len() > PATH_BYTES {
+                self.skip(path, SkipReason::TooDeep);
+                return Ok(());
+            }
+            return match open_folder(folder, name) {
+                Ok(inner) => self.folder(inner, path, depth + 1, ignored),
+                Err(_) => {
+                    self.skip(path, SkipReason::Unreadable);
+                    Ok(())
+                }
+            };
+        }
+        if tracked.is_none() && (is_ignored || self.rules.ignores.is_ignored(path, false)) {
+            self.walk.n_ignored += 1;
+            return Ok(());
+        }
+        let Some(mode) = stat.entry_mode() else {
+            self.skip(path, SkipReason::Special);
+            return Ok(());
+        };
+        if stat.size > FILE_BYTES {
+            self.skip(path, SkipReason::TooLarge);
+            return Ok(());
+        }
+        if self.walk.found.len() >= FILES_PER_SNAPSHOT {
+            return Err(io::Error::other(format!("more than {FILES_PER_SNAPSHOT} files")));
+        }
+        self.walk.found.push(Found { path: path.clone(), mode, stat });
+        Ok(())
+    }
+
+    fn check_submodule(&mut self, folder: &OwnedFd, name: &std::ffi::CStr, path: &[u8]) -> io::Result<()> {
+        let is_plain = |entry: &rustix::fs::DirEntry| !matches!(entry.file_name().to_bytes(), b"." | b"..");
+        let is_filled = open_folder(folder, name)
+            .and_then(|inner| Ok(rustix::fs::Dir::read_from(&inner)?.flatten().any(|entry| is_plain(&entry))));
+        if is_filled.unwrap_or(true) {
+            self.skip(path, SkipReason::Submodule);
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, path: &[u8], reason: SkipReason) {
+        self.walk.n_skipped += 1;
+        if self.walk.skipped.len() < SKIPPED_NAMED {
+            self.walk.skipped.push(Skipped { path: paths::shown(path), reason });
+        }
+    }
+}
+
+fn open_folder(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty())?)
+}
+
+/// The bytes a tree stores for a found path: a file's content or a link's target.
+pub(crate) fn content(root: &Beneath, found: &Found) -> io::Result<(Vec<u8>, Stat)> {
+    match found.mode {
+        EntryMode::Link => {
+            let target = root.read_link(&found.path)?;
+            if target.len() > LINK_BYTES {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            Ok((target, found.stat))
+        }
+        EntryMode::Regular | EntryMode::Executable | EntryMode::Submodule => {
+            let content = root.read(&found.path, Links::Refuse, FILE_BYTES + 1)?;
+            if content.bytes.len() as u64 > FILE_BYTES {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            Ok((content.bytes, content.stat))
+        }
+    }
+}
+
+/// How many paths of a checkout differ from the base; nothing is stored.
+pub(crate) fn count_changes(top: &Path, rules: &Rules, index: &Index, format: ObjectFormat) -> io::Result<usize> {
+    let root = Beneath::open(top)?;
+    let walk = walk(&root, rules, NewFolders::Count)?;
+    let id_of = |found: &Found| -> io::Result<Oid> {
+        if let Some(id) = index.unchanged(&found.path, &found.stat) {
+            return Ok(id);
+        }
+        Ok(hash(format, Kind::Blob, &content(&root, found)?.0))
+    };
+    let mut n_changed = walk.n_new_folders + walk.n_skipped;
+    let mut n_known = 0;
+    for found in &walk.found {
+        match trees::find(&rules.base, &found.path) {
+            None => n_changed += 1,
+            Some(entry) => {
+                n_known += 1;
+                // A file that cannot be read is not the base's.
+                let is_same = entry.mode == found.mode && id_of(found).is_ok_and(|id| id == entry.id);
+                n_changed += usize::from(!is_same);
+            }
+        }
+    }
+    let is_left_out = |entry: &TreeEntry| {
+        entry.mode == EntryMode::Submodule || index.entries.get(&entry.path).is_some_and(|entry| entry.is_skipped)
+    };
+    let n_expected = rules.base.iter().filter(|entry| !is_left_out(entry)).count();
+    Ok(n_changed + n_expected.saturating_sub(n_known))
+}

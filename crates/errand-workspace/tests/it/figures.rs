@@ -1,0 +1,54 @@
+//! Times of the common ways on 2,000 files, printed with `--nocapture`. Nothing here fails for being slow.
+
+use crate::rig::{Rig, put, toolchains};
+use errand_workspace::command::{Limits, SandboxPlan, run};
+use errand_workspace::source::Source;
+use std::time::{Duration, Instant};
+
+fn time<T>(what: &str, deed: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = deed();
+    eprintln!("{:>9.2} ms  {what}", start.elapsed().as_secs_f64() * 1e3);
+    result
+}
+
+#[test]
+fn two_thousand_files() {
+    let rig = Rig::empty();
+    for i in 0..2_000 {
+        put(&rig.repo().join(format!("src/m{}/f{i}.rs", i % 100)), format!("fn f{i}() {{}}\n").repeat(60).as_bytes());
+    }
+    rig.write("AGENTS.md", "be good");
+    rig.commit("first");
+    let (ledger, tree) = time("first base: fetch and all", || rig.ledger());
+    let workspace = time("create workspace", || rig.workspace());
+    time("add scratch git", || workspace.add_scratch_git(&rig.source().head().commit).unwrap());
+    time("snapshot, young files", || workspace.snapshot().unwrap());
+    std::thread::sleep(Duration::from_millis(120));
+    time("snapshot, settling", || workspace.snapshot().unwrap());
+    time("snapshot, unchanged", || workspace.snapshot().unwrap());
+    put(&workspace.tree_dir().join("src/m1/f1.rs"), b"changed\n");
+    let result = time("snapshot, one file changed", || workspace.snapshot().unwrap());
+    time("diff", || errand_workspace::diff::diff(&ledger, &tree, &result.tree).unwrap());
+    time("restore to base", || workspace.restore(&tree).unwrap());
+    let warm = |ledger: &errand_workspace::ledger::Ledger| {
+        let source = Source::open(&rig.git, &rig.repo()).unwrap();
+        let commit = source.head().commit.clone();
+        ledger.bring_base(&source, &commit).unwrap();
+        let entries = ledger.list_tree(&ledger.tree_of(&commit).unwrap()).unwrap();
+        ledger.last_commits(&commit, 5).unwrap();
+        let agents = entries.iter().find(|entry| entry.path == b"AGENTS.md").unwrap();
+        ledger.read_blob(&agents.id).unwrap();
+    };
+    let cold = errand_workspace::ledger::Ledger::open_or_create(&rig.git, &rig.state(), &rig.source()).unwrap();
+    time("base path, ledger just opened", || warm(&cold));
+    time("base path, warm", || warm(&cold));
+    time("count uncommitted", || {
+        let source = rig.source();
+        assert_eq!(source.n_uncommitted(&cold, &source.head().commit).unwrap(), 0);
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plan = SandboxPlan::shell(&workspace, &toolchains(), "true", Limits::usual());
+    time("run `true`", || runtime.block_on(async { run(plan.clone()).finished().await }));
+    time("run `true` again", || runtime.block_on(async { run(plan).finished().await }));
+}

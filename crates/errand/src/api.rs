@@ -1,0 +1,279 @@
+//! What the daemon and its clients say to each other: JSON over HTTP on a unix socket.
+//!
+//! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
+
+use errand_task::contract::Contract;
+use errand_task::facts::{ChangeKind, FileChange, Phase};
+use errand_task::report::Report;
+use errand_task::summary::Summary;
+use serde::{Deserialize, Serialize};
+
+/// A job to hand off.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Submit {
+    pub contract: Contract,
+    pub name: Option<String>,
+    /// Where the person stands; the repository is found from here.
+    pub directory: String,
+    /// Revision to start from; absent means `HEAD`.
+    pub base: Option<String>,
+    pub base_url: String,
+    pub key: String,
+    /// Find every problem and say what would be enforced, but start nothing.
+    pub is_dry_run: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Absent in a dry run.
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub state: String,
+    pub contract: Contract,
+    /// The full id of the model the contract's name stands for.
+    pub model: String,
+    pub repository: String,
+    pub base_commit: String,
+    pub base_name: String,
+    /// Files with uncommitted changes, which the task does not see.
+    pub n_uncommitted: u32,
+}
+
+/// A line of `ls`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    pub id: String,
+    pub name: Option<String>,
+    pub state: String,
+    pub verdict: Option<String>,
+    pub exit_code: Option<u8>,
+    pub note: String,
+    pub goal: String,
+    pub mode: String,
+    pub repository: String,
+    pub model: String,
+    pub steps: u32,
+    pub cost_usd: f64,
+    pub uncertain_usd: f64,
+    pub budget_usd: f64,
+    pub files: u32,
+    pub added: u32,
+    pub removed: u32,
+    pub applied: bool,
+    pub created_at: String,
+    pub ended_at: Option<String>,
+}
+
+impl Task {
+    pub fn of(summary: &Summary) -> Self {
+        Self {
+            id: summary.id.to_string(),
+            name: summary.name.clone(),
+            state: summary.status.to_string(),
+            verdict: summary.verdict.map(|verdict| verdict.to_string()),
+            exit_code: summary.exit_code,
+            note: summary.note.clone(),
+            goal: summary.goal.clone(),
+            mode: summary.mode.as_str().to_owned(),
+            repository: summary.repository.clone(),
+            model: summary.model.clone(),
+            steps: summary.n_steps,
+            cost_usd: summary.spent.as_usd(),
+            uncertain_usd: summary.uncertain.as_usd(),
+            budget_usd: summary.budget.as_usd(),
+            files: summary.n_files,
+            added: summary.added,
+            removed: summary.removed,
+            applied: summary.is_applied,
+            created_at: time(summary.created_at_ms),
+            ended_at: summary.ended_at_ms.map(time),
+        }
+    }
+}
+
+/// Everything `show` knows. What errand measured and what the model claims are kept apart.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Detail {
+    pub id: String,
+    pub name: Option<String>,
+    pub state: String,
+    pub verdict: Option<String>,
+    pub exit_code: Option<u8>,
+    pub note: String,
+    pub hint: Option<String>,
+    pub goal: String,
+    pub contract: Contract,
+    pub repository: String,
+    pub model: String,
+    pub base_commit: String,
+    pub result_tree: Option<String>,
+    pub workspace: Option<String>,
+    pub applied: bool,
+    pub turns: u32,
+    pub steps: u32,
+    pub elapsed_ms: i64,
+    pub checks: Vec<CheckResult>,
+    pub violations: Vec<String>,
+    pub commands: Vec<CommandRun>,
+    pub diff: Diff,
+    /// The model's own words.
+    pub report: Option<Report>,
+    /// Claims of the report that can be held against the journal.
+    pub claims: Vec<Claim>,
+    pub cost: Cost,
+    pub created_at: String,
+    pub ended_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CheckResult {
+    pub phase: Phase,
+    pub command: String,
+    pub passed: bool,
+    pub exit_code: Option<i32>,
+    pub outcome: String,
+    pub runs: u32,
+    pub failed_runs: u32,
+    pub duration_ms: u64,
+    pub tree: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CommandRun {
+    pub number: u32,
+    pub command: String,
+    pub outcome: String,
+    pub duration_ms: u64,
+    pub lines: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Diff {
+    pub files: Vec<DiffFile>,
+    pub added: u32,
+    pub removed: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DiffFile {
+    pub path: String,
+    pub kind: ChangeKind,
+    pub added: u32,
+    pub removed: u32,
+    pub binary: bool,
+}
+
+impl Diff {
+    pub fn of(changes: &[FileChange]) -> Self {
+        let file = |change: &FileChange| DiffFile {
+            path: change.path.clone(),
+            kind: change.kind,
+            added: change.added,
+            removed: change.removed,
+            binary: change.is_binary,
+        };
+        Self {
+            files: changes.iter().map(file).collect(),
+            added: changes.iter().map(|change| change.added).sum(),
+            removed: changes.iter().map(|change| change.removed).sum(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claim {
+    pub text: String,
+    pub status: ClaimStatus,
+    /// What the journal says about it.
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimStatus {
+    Supported,
+    Unsupported,
+    Contradicted,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Cost {
+    pub usd: f64,
+    /// May have been billed: requests that were cut.
+    pub uncertain_usd: f64,
+    /// Responses without a known price; their cost is not in `usd`.
+    pub unpriced_responses: u32,
+    pub input_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub output_tokens: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reply {
+    pub text: String,
+    /// The whole task's budget from now on.
+    pub budget_usd: Option<f64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Apply {
+    /// Write a branch of the repository instead of the checkout.
+    pub branch: Option<String>,
+    /// The tree the person saw; another result is refused.
+    pub tree: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Applied {
+    pub target: String,
+    pub files: Vec<String>,
+    /// Files that were left out, with the reason.
+    pub skipped: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub home: String,
+    pub started_at: String,
+    pub working: usize,
+}
+
+/// A line of the ledger.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LedgerLine {
+    pub task: String,
+    pub at: String,
+    pub model: String,
+    pub usd: f64,
+    pub uncertain_usd: f64,
+    pub unpriced: bool,
+    pub input_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub output_tokens: u64,
+}
+
+/// One finding of `doctor`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finding {
+    pub subject: String,
+    pub is_ok: bool,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+/// What a failed call answers with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub text: String,
+    pub hint: Option<String>,
+    pub exit_code: u8,
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+pub fn time(at_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(at_ms).map(|at| format!("{at:.3}")).unwrap_or_default()
+}

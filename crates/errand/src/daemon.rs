@@ -1,0 +1,140 @@
+//! The daemon: one process per state directory that owns the journal and does the work.
+//!
+//! One lock on a descriptor makes it the only one; the socket is its owner's alone and asks who connects.
+
+mod doctor;
+mod events;
+mod routes;
+mod view;
+
+use crate::failure::Failure;
+use crate::home::Home;
+use errand_journal::sqlite::Sqlite;
+use errand_journal::{Store, StoreError};
+use errand_model::client::{Client, ClientOptions};
+use errand_model::prices::Prices;
+use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
+use errand_task::verdict::ExitCode;
+use errand_workspace::git::Git;
+use errand_workspace::toolchains::Toolchains;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use tokio::net::UnixListener;
+use tokio::sync::Notify;
+
+/// What every route is given.
+#[derive(Clone)]
+pub struct Daemon {
+    supervisor: Arc<Supervisor>,
+    home: Home,
+    started_at_ms: i64,
+    /// Told when the daemon is to end.
+    end: Arc<Notify>,
+}
+
+/// Runs until it is told to stop.
+pub async fn run(home: Home) -> Result<ExitCode, Failure> {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    home.create()?;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
+    let _lock = lock(&home)?;
+    let supervisor = start(&home).await?;
+    let daemon = Daemon {
+        supervisor,
+        home: home.clone(),
+        started_at_ms: jiff::Timestamp::now().as_millisecond(),
+        end: Arc::new(Notify::new()),
+    };
+    let listener = listen(&home)?;
+    let end = Arc::clone(&daemon.end);
+    tracing::info!(socket = %home.socket().display(), "listening");
+    let serving = axum::serve(listener, routes::router(daemon.clone()));
+    tokio::select! {
+        outcome = serving => outcome.map_err(Failure::internal)?,
+        () = end.notified() => {}
+        () = told_by_signal() => daemon.supervisor.drain().await,
+    }
+    let _ = std::fs::remove_file(home.socket());
+    tracing::info!("stopped");
+    Ok(ExitCode::Verified)
+}
+
+/// Held for the life of the process.
+fn lock(home: &Home) -> Result<File, Failure> {
+    let unusable = |error: std::io::Error| {
+        Failure::new(
+            ExitCode::EnvironmentNotReady,
+            format!("the state directory {} cannot be used: {error}", home.path().display()),
+        )
+        .hint("make it writable, or set ERRAND_HOME to a directory that is")
+    };
+    let file = errand_workspace::state_dir::append_file(&home.lock()).map_err(unusable)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        Failure::new(ExitCode::TryLater, format!("a daemon is already running for {}", home.path().display()))
+            .hint("look at it with: errand daemon status")
+    })?;
+    Ok(file)
+}
+
+async fn start(home: &Home) -> Result<Arc<Supervisor>, Failure> {
+    let store = Sqlite::open(&home.journal()).map_err(journal_failure)?;
+    let person = crate::home::environment();
+    let git = Git::find(&crate::home::search_path()).map_err(|error| {
+        Failure::new(ExitCode::EnvironmentNotReady, error).hint("install git 2.38 or newer and have it in PATH")
+    })?;
+    let client =
+        Client::new(ClientOptions::standard()).map_err(|error| Failure::new(ExitCode::EnvironmentNotReady, error))?;
+    let config = Config {
+        home: home.path().to_owned(),
+        store: Arc::new(store) as Arc<dyn Store>,
+        git,
+        toolchains: Toolchains::of(person),
+        client,
+        prices: Prices::built_in(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Supervisor::start(config).await.map_err(Failure::from)
+}
+
+fn journal_failure(error: StoreError) -> Failure {
+    let hint = match &error {
+        StoreError::Newer { .. } => "use the newer errand, or another ERRAND_HOME; nothing was changed",
+        _ => "look at the directory's permissions and at the free space",
+    };
+    Failure::new(ExitCode::EnvironmentNotReady, error).hint(hint)
+}
+
+/// The socket of the last daemon may still lie there; the lock says that nobody listens.
+fn listen(home: &Home) -> Result<UnixListener, Failure> {
+    let path = home.socket();
+    let _ = std::fs::remove_file(&path);
+    let failed =
+        |error: std::io::Error| Failure::internal(format!("the socket {} cannot be made: {error}", path.display()));
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+async fn told_by_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let exit = match refusal.kind {
+            RefusalKind::Usage => ExitCode::Usage,
+            RefusalKind::Environment => ExitCode::EnvironmentNotReady,
+            RefusalKind::TryLater => ExitCode::TryLater,
+            RefusalKind::Internal => ExitCode::Internal,
+        };
+        Self { text: refusal.text, hint: refusal.hint, exit }
+    }
+}

@@ -1,0 +1,252 @@
+//! The routes of the API. Each is a line of the table and a few lines of work; the supervisor knows the rest.
+
+use super::{Daemon, doctor, events, view};
+use crate::api;
+use crate::failure::Failure;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use errand_runner::{Submission, Touched};
+use errand_task::event::{Event, PersonEvent};
+use errand_task::id::TaskId;
+use errand_task::money::Pico;
+use errand_task::summary::Summary;
+use errand_task::verdict::{ExitCode, Status};
+use secrecy::SecretString;
+use serde::Deserialize;
+use std::sync::atomic::Ordering;
+
+/// Largest body of a call, in bytes.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+pub fn router(daemon: Daemon) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/tasks", get(list).post(submit))
+        .route("/v1/tasks/{id}", get(show))
+        .route("/v1/tasks/{id}/events", get(stream))
+        .route("/v1/tasks/{id}/diff", get(diff))
+        .route("/v1/tasks/{id}/ledger", get(task_ledger))
+        .route("/v1/tasks/{id}/reply", post(reply))
+        .route("/v1/tasks/{id}/stop", post(stop))
+        .route("/v1/tasks/{id}/resume", post(resume))
+        .route("/v1/tasks/{id}/remove", post(remove))
+        .route("/v1/tasks/{id}/apply", post(apply))
+        .route("/v1/tasks/{id}/undo", post(undo))
+        .route("/v1/ledger", get(ledger))
+        .route("/v1/doctor", get(look))
+        .route("/v1/shutdown", post(shutdown))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(daemon)
+}
+
+type Answer<T> = Result<Json<T>, Failure>;
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = match self.exit {
+            ExitCode::Usage => StatusCode::BAD_REQUEST,
+            ExitCode::TryLater => StatusCode::SERVICE_UNAVAILABLE,
+            ExitCode::Verified
+            | ExitCode::Internal
+            | ExitCode::Unverified
+            | ExitCode::ChecksFailed
+            | ExitCode::ContractViolated
+            | ExitCode::LimitReached
+            | ExitCode::NeedsPerson
+            | ExitCode::EnvironmentNotReady
+            | ExitCode::Cancelled => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, Json(api::Failure::from(self))).into_response()
+    }
+}
+
+async fn status(State(daemon): State<Daemon>) -> Json<api::Status> {
+    Json(daemon.status())
+}
+
+impl Daemon {
+    fn status(&self) -> api::Status {
+        api::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            home: self.home.path().display().to_string(),
+            started_at: api::time(self.started_at_ms),
+            working: self.supervisor.n_working(),
+        }
+    }
+
+    async fn find(&self, text: &str) -> Result<Summary, Failure> {
+        Ok(self.supervisor.resolve(text).await?)
+    }
+
+    /// Writes what a person said and answers with the task's line.
+    async fn tell(&self, task: &TaskId, events: Vec<PersonEvent>) -> Answer<api::Task> {
+        let events = events.into_iter().map(Event::Person).collect();
+        let state = self.supervisor.tell(task, events).await?;
+        Ok(Json(api::Task::of(&Summary::of(&state))))
+    }
+}
+
+async fn list(State(daemon): State<Daemon>) -> Answer<Vec<api::Task>> {
+    let all = daemon.supervisor.shared.store.summaries().await.map_err(Failure::internal)?;
+    Ok(Json(all.iter().map(api::Task::of).collect()))
+}
+
+async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> Answer<api::Submitted> {
+    let submission = Submission {
+        contract: body.contract.clone(),
+        name: body.name.clone(),
+        directory: body.directory.into(),
+        base: body.base,
+        base_url: body.base_url,
+        key: SecretString::from(body.key),
+    };
+    let (id, model, source) = match body.is_dry_run {
+        true => {
+            let (model, source) = daemon.supervisor.examine(&submission).await?;
+            (None, model, source)
+        }
+        false => {
+            let accepted = daemon.supervisor.submit(submission).await?;
+            (Some(accepted.id), accepted.model, accepted.source)
+        }
+    };
+    Ok(Json(api::Submitted {
+        id: id.map(|id| id.to_string()),
+        name: body.name,
+        state: Status::Submitted.to_string(),
+        contract: body.contract,
+        model,
+        repository: source.repository,
+        base_commit: source.base_commit.to_string(),
+        base_name: source.base_name,
+        n_uncommitted: source.n_uncommitted,
+    }))
+}
+
+async fn show(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Detail> {
+    let task = daemon.find(&id).await?;
+    let state = daemon.supervisor.state(&task.id).await?;
+    Ok(Json(view::detail(&state)))
+}
+
+#[derive(Deserialize)]
+struct StreamQuery {
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    follow: bool,
+}
+
+async fn stream(
+    State(daemon): State<Daemon>,
+    Path(id): Path<String>,
+    Query(query): Query<StreamQuery>,
+) -> Result<Response, Failure> {
+    let task = daemon.find(&id).await?;
+    let extent = if query.follow { events::Extent::UntilItRests } else { events::Extent::SoFar };
+    let frames = events::frames(&daemon.supervisor, task.id, query.after, extent);
+    Ok(([("content-type", "text/event-stream")], Body::from_stream(frames)).into_response())
+}
+
+async fn diff(State(daemon): State<Daemon>, Path(id): Path<String>) -> Result<Vec<u8>, Failure> {
+    let task = daemon.find(&id).await?;
+    Ok(daemon.supervisor.patch(&task.id).await?)
+}
+
+async fn task_ledger(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<Vec<api::LedgerLine>> {
+    let task = daemon.find(&id).await?;
+    let rows = daemon.supervisor.shared.store.ledger(Some(&task.id)).await.map_err(Failure::internal)?;
+    Ok(Json(rows.iter().map(view::ledger_line).collect()))
+}
+
+async fn ledger(State(daemon): State<Daemon>) -> Answer<Vec<api::LedgerLine>> {
+    let rows = daemon.supervisor.shared.store.ledger(None).await.map_err(Failure::internal)?;
+    Ok(Json(rows.iter().map(view::ledger_line).collect()))
+}
+
+async fn reply(
+    State(daemon): State<Daemon>,
+    Path(id): Path<String>,
+    Json(body): Json<api::Reply>,
+) -> Answer<api::Task> {
+    let task = daemon.find(&id).await?;
+    let mut events = Vec::new();
+    if let Some(usd) = body.budget_usd {
+        let dollars = Pico::from_usd(usd).filter(|&dollars| dollars > Pico::ZERO).ok_or_else(|| {
+            Failure::usage("the budget is not an amount above zero").hint("give dollars, as in --budget 2.00")
+        })?;
+        events.push(PersonEvent::BudgetRaised { dollars });
+    }
+    events.push(PersonEvent::Replied { text: body.text });
+    daemon.tell(&task.id, events).await
+}
+
+async fn stop(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Task> {
+    let task = daemon.find(&id).await?;
+    if task.ended_at_ms.is_some() {
+        return Ok(Json(api::Task::of(&task)));
+    }
+    daemon.tell(&task.id, vec![PersonEvent::StopRequested]).await
+}
+
+async fn resume(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Task> {
+    let task = daemon.find(&id).await?;
+    match task.status {
+        Status::InputRequired | Status::Failed | Status::Cancelled => {
+            daemon.tell(&task.id, vec![PersonEvent::Resumed]).await
+        }
+        Status::Submitted | Status::Working => Ok(Json(api::Task::of(&task))),
+        Status::Completed => Err(Failure::usage(format!("task {} is finished", task.id))
+            .hint(format!("follow up with: errand reply {} \"…\"", task.id))),
+    }
+}
+
+async fn remove(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Task> {
+    let task = daemon.find(&id).await?;
+    daemon.supervisor.remove(&task.id).await?;
+    Ok(Json(api::Task::of(&task)))
+}
+
+async fn apply(
+    State(daemon): State<Daemon>,
+    Path(id): Path<String>,
+    Json(body): Json<api::Apply>,
+) -> Answer<api::Applied> {
+    let task = daemon.find(&id).await?;
+    let seen = body.tree.as_deref();
+    let touched = match &body.branch {
+        Some(name) => daemon.supervisor.branch(&task.id, name, seen).await?,
+        None => daemon.supervisor.apply(&task.id, seen).await?,
+    };
+    Ok(Json(applied(touched)))
+}
+
+async fn undo(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Applied> {
+    let task = daemon.find(&id).await?;
+    Ok(Json(applied(daemon.supervisor.undo(&task.id).await?)))
+}
+
+fn applied(touched: Touched) -> api::Applied {
+    api::Applied { target: touched.target, files: touched.files, skipped: touched.skipped }
+}
+
+async fn look(State(daemon): State<Daemon>) -> Json<Vec<api::Finding>> {
+    Json(doctor::findings(&daemon.supervisor, &daemon.home).await)
+}
+
+async fn shutdown(State(daemon): State<Daemon>, Json(is_now): Json<bool>) -> Json<api::Status> {
+    let status = daemon.status();
+    daemon.supervisor.shared.is_draining.store(true, Ordering::Relaxed);
+    tokio::spawn(async move {
+        if !is_now {
+            daemon.supervisor.drain().await;
+        }
+        daemon.end.notify_one();
+    });
+    Json(status)
+}

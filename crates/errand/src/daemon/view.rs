@@ -1,0 +1,108 @@
+//! From a task's state to what the API says about it. Facts come from the journal, claims are labelled.
+
+use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Cost, Detail, Diff, LedgerLine, time};
+use errand_journal::LedgerRow;
+use errand_runner::claims::{self, Support};
+use errand_task::facts::CheckRecord;
+use errand_task::state::{Run, State};
+use errand_task::summary::Summary;
+
+pub fn detail(state: &State) -> Detail {
+    let summary = Summary::of(state);
+    let result = state.result.as_ref();
+    let turn = &state.turn;
+    let until_ms = turn.ended.as_ref().map_or_else(|| jiff::Timestamp::now().as_millisecond(), |ended| ended.at_ms);
+    Detail {
+        id: summary.id.to_string(),
+        name: summary.name,
+        state: summary.status.to_string(),
+        verdict: summary.verdict.map(|verdict| verdict.to_string()),
+        exit_code: summary.exit_code,
+        note: summary.note,
+        hint: turn.parked.as_ref().map(|parked| parked.hint.clone()),
+        goal: state.contract().goal.clone(),
+        contract: state.contract().clone(),
+        repository: summary.repository,
+        model: summary.model,
+        base_commit: state.submitted.source.base_commit.to_string(),
+        result_tree: result.map(|result| result.tree.to_string()),
+        workspace: state.workspace.as_ref().map(|workspace| workspace.root.clone()),
+        applied: summary.is_applied,
+        turns: turn.number,
+        steps: state.n_steps,
+        elapsed_ms: until_ms - state.created_at_ms,
+        checks: checks(state),
+        violations: result
+            .map(|result| result.violations.iter().map(ToString::to_string).collect())
+            .unwrap_or_default(),
+        commands: state.runs.iter().map(command).collect(),
+        diff: result.map(|result| Diff::of(&result.diff)).unwrap_or_default(),
+        report: state.finish.as_ref().map(|finish| finish.report.clone()),
+        claims: claims::of(state).into_iter().map(claim).collect(),
+        cost: Cost {
+            usd: state.spend.settled.as_usd(),
+            uncertain_usd: state.spend.uncertain.as_usd(),
+            unpriced_responses: state.spend.n_unpriced,
+            input_tokens: state.spend.usage.input,
+            cache_read_tokens: state.spend.usage.read,
+            cache_write_tokens: state.spend.usage.write_5m + state.spend.usage.write_1h,
+            output_tokens: state.spend.usage.output,
+        },
+        created_at: time(state.created_at_ms),
+        ended_at: turn.ended.as_ref().map(|ended| time(ended.at_ms)),
+    }
+}
+
+/// The baseline, then the checks of the newest report.
+fn checks(state: &State) -> Vec<CheckResult> {
+    let newest = state.finish.as_ref().map_or(state.checked.as_slice(), |finish| finish.checks.as_slice());
+    state.baseline.iter().chain(newest).map(check).collect()
+}
+
+fn check(record: &CheckRecord) -> CheckResult {
+    CheckResult {
+        phase: record.phase,
+        command: record.command.clone(),
+        passed: record.is_green(),
+        exit_code: record.end.exit_code(),
+        outcome: record.end.headline(),
+        runs: record.n_runs,
+        failed_runs: record.n_failed,
+        duration_ms: record.duration_ms,
+        tree: record.tree.to_string(),
+    }
+}
+
+fn command(run: &Run) -> CommandRun {
+    CommandRun {
+        number: run.record.number,
+        command: run.record.command.clone(),
+        outcome: run.record.headline(),
+        duration_ms: run.record.duration_ms,
+        lines: run.record.n_lines,
+    }
+}
+
+fn claim(claim: claims::Claim) -> Claim {
+    let status = match claim.support {
+        Support::Supported => ClaimStatus::Supported,
+        Support::Unsupported => ClaimStatus::Unsupported,
+        Support::Contradicted => ClaimStatus::Contradicted,
+    };
+    Claim { text: claim.text, status, why: claim.why }
+}
+
+pub fn ledger_line(row: &LedgerRow) -> LedgerLine {
+    LedgerLine {
+        task: row.task.to_string(),
+        at: time(row.at_ms),
+        model: row.model.clone(),
+        usd: row.settled.as_usd(),
+        uncertain_usd: row.uncertain.as_usd(),
+        unpriced: row.is_unpriced,
+        input_tokens: row.usage.input,
+        cache_read_tokens: row.usage.read,
+        cache_write_tokens: row.usage.write_5m + row.usage.write_1h,
+        output_tokens: row.usage.output,
+    }
+}

@@ -1,0 +1,48 @@
+//! errand: hand off a bounded engineering job, come back to a reviewable result.
+//!
+//! The one binary: command line, daemon and demo. It knows terminals, flags, sockets and the environment, and nothing
+//! about how a job is done.
+
+mod api;
+mod cli;
+mod client;
+mod daemon;
+mod failure;
+mod home;
+mod screen;
+mod show;
+mod terminal;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let is_json = cli.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&failure::Failure::internal(error), is_json),
+    };
+    let outcome = runtime.block_on(cli::run(cli));
+    // A blocked read of a terminal must not hold the end up.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => report(&failure, is_json),
+    }
+}
+
+/// One sentence, what to do, the exit code.
+fn report(failure: &failure::Failure, is_json: bool) -> ExitCode {
+    if is_json {
+        let failure =
+            api::Failure { text: failure.text.clone(), hint: failure.hint.clone(), exit_code: failure.exit.code() };
+        screen::out(&serde_json::json!({ "error": failure }).to_string());
+    } else {
+        screen::news(&format!("errand: {}", screen::safe(&failure.text)));
+        if let Some(hint) = &failure.hint {
+            screen::news(&format!("  → {}", screen::safe(hint)));
+        }
+    }
+    ExitCode::from(failure.exit.code())
+}
