@@ -18,6 +18,7 @@ const GROUP_MAX: usize = 128;
 pub type Checksum = [u8; 16];
 pub const NO_CHECKSUM: Checksum = [0; 16];
 
+#[expect(clippy::large_enum_variant, reason = "a request lives a moment in a channel")]
 pub enum Request {
     Append { task: TaskId, expected: Seq, batch: Batch, reply: oneshot::Sender<Result<Vec<Record>, StoreError>> },
     Remove { task: TaskId, at_ms: i64, reply: oneshot::Sender<Result<(), StoreError>> },

@@ -19,6 +19,7 @@ use errand_task::facts::{Endpoint, Source as SourceFacts};
 use errand_task::id::{Seq, TaskId};
 use errand_task::state::{Record, State};
 use errand_task::summary::Summary;
+use errand_workspace::apply;
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
 use errand_workspace::source::{Source, SourceError};
@@ -127,6 +128,7 @@ impl Supervisor {
     pub async fn start(config: Config) -> Result<Arc<Self>, Refusal> {
         let credentials = Credentials::open(&config.home).map_err(Refusal::internal)?;
         state_dir::empty_trash(&config.home).map_err(Refusal::internal)?;
+        take_back_half_done(&config.home)?;
         let shared = Arc::new(Shared {
             home: config.home,
             store: config.store,
@@ -465,6 +467,15 @@ fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
     }
     if tasks.iter().any(|task| task.name.as_deref() == Some(name)) {
         return Err(Refusal::usage(format!("there is a task named `{name}` already"), "choose another name"));
+    }
+    Ok(())
+}
+
+/// An apply that a crash cut is taken back: the person was not told that it was done.
+fn take_back_half_done(home: &Path) -> Result<(), Refusal> {
+    for record in apply::unfinished(home).map_err(Refusal::internal)? {
+        let undone = apply::finish_backwards(home, &record).map_err(Refusal::internal)?;
+        tracing::warn!(%record, ?undone, "an apply was cut by a crash and is taken back");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Apply: from base tree and result tree to a list of files, checked against the person's checkout, written whole or not.
 //!
 //! Never `git apply`. Every path is checked part by part; the checkout's file must equal the base, or a clean three-way
-//! merge exists, else that file blocks the apply and nothing is written. The writing is in [`crate::undo`].
+//! merge exists, else that file blocks the apply and nothing is written. The writing is in the module `undo`.
 
 use crate::beneath::Beneath;
 use crate::git::GitError;
@@ -267,6 +267,7 @@ impl Plan {
 /// Whether the result deletes something below `path`.
 fn empties(path: &[u8], all: &[Difference<'_>]) -> bool {
     let folder = [path, b"/"].concat();
+    // tidy: text, not a path
     all.iter().any(|difference| difference.new.is_none() && difference.path().starts_with(&folder))
 }
 

@@ -105,6 +105,7 @@ impl Files {
     /// count as relative ones, because models write them.
     pub fn normalize(&self, path: &str) -> Result<String, Refusal> {
         let relative = match Path::new(path).strip_prefix(&self.path) {
+            // tidy: text, not a path
             Ok(inside) if path.starts_with('/') => inside.to_str().unwrap_or(path),
             Ok(_) | Err(_) => path,
         };

@@ -168,6 +168,7 @@ fn fold_folder<E>(
             None => (first.mode.as_str(), below, first.id, 1),
             Some(end) => {
                 let prefix = first.path.get(..=depth + end).unwrap_or_default();
+                // tidy: text, not a path
                 let n_inside = rest.partition_point(|entry| entry.path.starts_with(prefix));
                 let inside = rest.get(..n_inside).unwrap_or_default();
                 let id = fold_folder(inside, prefix.len(), take)?;

@@ -124,6 +124,7 @@ impl Rules {
     fn has_files_below(&self, folder: &[u8]) -> bool {
         let prefix = [folder, b"/"].concat();
         let start = self.base.partition_point(|entry| entry.path < prefix);
+        // tidy: text, not a path
         self.base.get(start).is_some_and(|entry| entry.path.starts_with(&prefix))
     }
 }

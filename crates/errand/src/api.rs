@@ -2,7 +2,7 @@
 //!
 //! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
 
-use errand_task::contract::Contract;
+use errand_task::contract::{Check, Contract, Economy, Mode};
 use errand_task::facts::{ChangeKind, FileChange, Phase};
 use errand_task::report::Report;
 use errand_task::summary::Summary;
@@ -23,13 +23,61 @@ pub struct Submit {
     pub is_dry_run: bool,
 }
 
+/// A contract as people read and write it: money in dollars.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Terms {
+    pub mode: Mode,
+    pub goal: String,
+    pub checks: Vec<Check>,
+    pub regression: Option<String>,
+    pub allow: Vec<String>,
+    pub protect: Vec<String>,
+    pub max_diff_lines: Option<u32>,
+    pub max_files: Option<u32>,
+    pub network: Vec<String>,
+    pub budget: Budget,
+    pub model: String,
+    pub economy: Economy,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Budget {
+    pub usd: f64,
+    pub steps: u32,
+    pub minutes: u32,
+}
+
+impl Terms {
+    pub fn of(contract: &Contract) -> Self {
+        let contract = contract.clone();
+        Self {
+            mode: contract.mode,
+            goal: contract.goal,
+            checks: contract.checks,
+            regression: contract.regression,
+            allow: contract.allow,
+            protect: contract.protect,
+            max_diff_lines: contract.max_diff_lines,
+            max_files: contract.max_files,
+            network: contract.network,
+            budget: Budget {
+                usd: contract.budget.dollars.as_usd(),
+                steps: contract.budget.steps,
+                minutes: contract.budget.minutes,
+            },
+            model: contract.model,
+            economy: contract.economy,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Submitted {
     /// Absent in a dry run.
     pub id: Option<String>,
     pub name: Option<String>,
     pub state: String,
-    pub contract: Contract,
+    pub contract: Terms,
     /// The full id of the model the contract's name stands for.
     pub model: String,
     pub repository: String,
@@ -102,7 +150,7 @@ pub struct Detail {
     pub note: String,
     pub hint: Option<String>,
     pub goal: String,
-    pub contract: Contract,
+    pub contract: Terms,
     pub repository: String,
     pub model: String,
     pub base_commit: String,

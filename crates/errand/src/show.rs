@@ -74,7 +74,7 @@ fn headline(screen: &Screen, detail: &Detail) -> String {
         detail.steps,
         duration(u64::try_from(detail.elapsed_ms).unwrap_or(0)),
         amount(detail.cost.usd),
-        detail.contract.budget.dollars,
+        amount(detail.contract.budget.usd),
     )
 }
 
@@ -137,7 +137,7 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
     let cost = &detail.cost;
     if detail.steps > 0 {
         let n_prompt = cost.input_tokens + cost.cache_read_tokens + cost.cache_write_tokens;
-        let cached = if n_prompt == 0 { 0 } else { cost.cache_read_tokens * 100 / n_prompt };
+        let cached = (cost.cache_read_tokens * 100).checked_div(n_prompt).unwrap_or(0);
         out.push(title(screen, "Cost"));
         let mut text = format!(
             "  {} for {n_prompt} prompt tokens ({cached} % from cache) and {} output tokens",

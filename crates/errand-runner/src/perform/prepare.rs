@@ -14,7 +14,9 @@ impl Desk {
         let started = Instant::now();
         let ledger = self.ledger(state).await?;
         let (dir, commit) = (workspace_dir(&self.shared, &state.id), state.submitted.source.base_commit.clone());
+        let task = state.id.clone();
         let made = blocking(move || {
+            ledger.keep(&task, &commit).map_err(|error| error.to_string())?;
             let base = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
             let workspace = Workspace::create(&ledger, &base, &dir).map_err(|error| error.to_string())?;
             workspace.add_scratch_git(&commit).map_err(|error| error.to_string())?;

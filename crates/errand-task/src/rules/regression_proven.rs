@@ -2,7 +2,7 @@
 
 use super::ending;
 use crate::action::Action;
-use crate::facts::Phase;
+use crate::facts::{CheckRecord, Phase};
 use crate::report::Outcome;
 use crate::state::State;
 use crate::verdict::Verdict;
@@ -27,6 +27,11 @@ pub fn rule(state: &State) -> Option<Action> {
              a regression test must fail without the fix"
         );
         return reject(finding, Verdict::ChecksFailed);
+    }
+    // A check with the same command has shown the other half already.
+    let is_shown = |check: &CheckRecord| check.phase == Phase::Result && check.command == *command && check.is_green();
+    if finish.checks.iter().any(is_shown) {
+        return None;
     }
     let Some(new) = record(Phase::RegressionNew) else {
         return Some(Action::RunCheck { phase: Phase::RegressionNew, index: 0 });

@@ -47,7 +47,7 @@ impl Sum {
     }
 
     fn row(&self, label: &str) -> String {
-        let cached = if self.n_prompt == 0 { 0 } else { self.n_cached * 100 / self.n_prompt };
+        let cached = (self.n_cached * 100).checked_div(self.n_prompt).unwrap_or(0);
         let uncertain = if self.uncertain_usd > 0.0 {
             format!("  + {} uncertain", amount(self.uncertain_usd))
         } else {
@@ -65,6 +65,9 @@ impl Sum {
     }
 }
 
+/// What lines are summed by.
+type Key<'a> = &'a dyn Fn(&LedgerLine) -> String;
+
 fn tables(screen: &Screen, lines: &[LedgerLine]) -> String {
     if lines.is_empty() {
         return "nothing was spent yet".to_owned();
@@ -72,8 +75,8 @@ fn tables(screen: &Screen, lines: &[LedgerLine]) -> String {
     let mut out = Vec::new();
     let day = |line: &LedgerLine| line.at.get(..10).unwrap_or_default().to_owned();
     let model = |line: &LedgerLine| if line.model.is_empty() { "(no answer)".to_owned() } else { line.model.clone() };
-    let groupings: [(&str, &dyn Fn(&LedgerLine) -> String); 3] =
-        [("task", &|line| line.task.clone()), ("model", &model), ("day", &day)];
+    let task = |line: &LedgerLine| line.task.clone();
+    let groupings: [(&str, Key<'_>); 3] = [("task", &task), ("model", &model), ("day", &day)];
     for (label, key) in groupings {
         let head =
             format!("  {label:<28} {:>9} {:>9} {:>12} {:>8} {:>10}", "cost", "requests", "prompt", "cached", "output");

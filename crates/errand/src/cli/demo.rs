@@ -192,10 +192,13 @@ async fn conclude(
     screen::out(&super::diff::coloured(&session.screen, &String::from_utf8_lossy(&patch)));
     let own = own_name();
     screen::out(&format!("\n{}", session.screen.paint(Look::Bold, "Next")));
-    screen::out(&format!("  {own} apply {id}     write it into {}", directory.display()));
-    screen::out(&format!("  {own} logs {id}      every step again"));
-    screen::out(&format!("  {own} cost {id}      where the money went"));
-    screen::out(&format!("  cd YOUR/REPOSITORY && {own} run \"…\" --check \"…\"    your own job"));
+    let commands = [
+        (format!("{own} apply {id}"), format!("write it into {}", directory.display())),
+        (format!("{own} cost {id}"), "where the money went".to_owned()),
+        (format!("{own} run \"…\" --check \"…\""), "your own job, in your own repository".to_owned()),
+    ];
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    commands.iter().for_each(|(command, what)| screen::out(&format!("  {command:<width$}   {what}")));
     if !is_live {
         screen::out(
             "\nThe model was the scripted one and its price list a real one: nothing was paid. For a real model:\n  \

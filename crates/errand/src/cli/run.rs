@@ -1,12 +1,13 @@
 //! `errand run`: hand off a job and come back at once.
 
 use super::{Session, contract_file, follow};
-use crate::api::{Submit, Submitted};
+use crate::api::{Budget, Submit, Submitted, Terms};
 use crate::failure::Failure;
 use crate::home::Endpoint;
-use crate::screen::{self, Look, Screen, safe, safe_line};
+use crate::screen::{Look, Screen, safe, safe_line};
+use crate::show::amount;
 use crate::terminal::own_name;
-use errand_task::contract::{Baseline, Budget, Check, Contract, Draft, DraftBudget, DraftCheck, DraftFullCheck, Mode};
+use errand_task::contract::{Baseline, Check, Draft, DraftBudget, DraftCheck, DraftFullCheck, Mode};
 use errand_task::verdict::ExitCode;
 use std::path::PathBuf;
 
@@ -169,7 +170,7 @@ fn receipt(screen: &Screen, submitted: &Submitted) -> String {
 }
 
 /// The contract, line by line.
-pub fn enforced(screen: &Screen, contract: &Contract, model: &str) -> Vec<String> {
+pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     let mut out = vec![line(screen, "goal", &safe_line(&contract.goal, screen.width.saturating_sub(12)))];
     let mode = match contract.mode {
         Mode::Change => "files may change, in its own copy; your checkout changes only with apply",
@@ -200,8 +201,9 @@ pub fn enforced(screen: &Screen, contract: &Contract, model: &str) -> Vec<String
     if !limits.is_empty() {
         out.push(line(screen, "at most", &limits.join(", ")));
     }
-    let Budget { dollars, steps, minutes } = contract.budget;
-    out.push(line(screen, "budget", &format!("{dollars}, {steps} steps, {minutes} minutes on {}", safe(model))));
+    let Budget { usd, steps, minutes } = &contract.budget;
+    let budget = format!("{}, {steps} steps, {minutes} minutes on {}", amount(*usd), safe(model));
+    out.push(line(screen, "budget", &budget));
     out
 }
 
@@ -218,9 +220,4 @@ fn check_text(check: &Check) -> String {
 
 pub fn line(screen: &Screen, label: &str, text: &str) -> String {
     format!("  {} {text}", screen.paint(Look::Dim, &format!("{label:<10}")))
-}
-
-/// News that belong beside the data, not into it.
-pub fn say(text: &str) {
-    screen::news(text);
 }

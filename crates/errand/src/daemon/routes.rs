@@ -97,8 +97,9 @@ async fn list(State(daemon): State<Daemon>) -> Answer<Vec<api::Task>> {
 }
 
 async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> Answer<api::Submitted> {
+    let contract = api::Terms::of(&body.contract);
     let submission = Submission {
-        contract: body.contract.clone(),
+        contract: body.contract,
         name: body.name.clone(),
         directory: body.directory.into(),
         base: body.base,
@@ -119,7 +120,7 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         id: id.map(|id| id.to_string()),
         name: body.name,
         state: Status::Submitted.to_string(),
-        contract: body.contract,
+        contract,
         model,
         repository: source.repository,
         base_commit: source.base_commit.to_string(),

@@ -1,6 +1,6 @@
 //! From a task's state to what the API says about it. Facts come from the journal, claims are labelled.
 
-use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Cost, Detail, Diff, LedgerLine, time};
+use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Cost, Detail, Diff, LedgerLine, Terms, time};
 use errand_journal::LedgerRow;
 use errand_runner::claims::{self, Support};
 use errand_task::facts::CheckRecord;
@@ -21,7 +21,7 @@ pub fn detail(state: &State) -> Detail {
         note: summary.note,
         hint: turn.parked.as_ref().map(|parked| parked.hint.clone()),
         goal: state.contract().goal.clone(),
-        contract: state.contract().clone(),
+        contract: Terms::of(state.contract()),
         repository: summary.repository,
         model: summary.model,
         base_commit: state.submitted.source.base_commit.to_string(),

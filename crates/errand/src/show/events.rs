@@ -94,6 +94,10 @@ impl Teller {
     fn tool(&mut self, screen: &Screen, event: &ToolEvent, width: usize) -> Vec<String> {
         let ToolEvent::Ended { call, output, is_error, runs, changed, .. } = event else { return Vec::new() };
         let Some(call) = self.calls.get(call.as_str()) else { return Vec::new() };
+        // The report and what became of it are told by their own events.
+        if call.name == "finish" && !is_error {
+            return Vec::new();
+        }
         let mut text = match runs.first() {
             Some(run) => format!("$ {}  {}", safe_line(&run.command, width.saturating_sub(30)), {
                 let end = format!("{} · {} · log {}", run.headline(), duration(run.duration_ms), run.number);
@@ -103,7 +107,7 @@ impl Teller {
             None => format!("{} {}", call.name, safe_line(&call.headline, width.saturating_sub(12))),
         };
         if !changed.is_empty() && runs.is_empty() {
-            text = format!("{}  {}", call.name, safe_line(&changed.join(" "), width));
+            text = format!("{} {}", call.name, safe_line(&changed.join(" "), width));
         }
         if *is_error && runs.is_empty() {
             let why = match output {

@@ -105,6 +105,7 @@ examples! {
         changed: vec!["src/login.rs".to_owned()],
         duration_ms: 12_410,
     }),
+    Tool(ToolEvent::JobsEnded { output: Text::inline("job 3 ended: exit 0"), runs: Vec::new() }),
     Check(CheckEvent::Started { phase: Phase::Baseline, index: 0, command: "cargo test".to_owned() }),
     Check(CheckEvent::Ended { record: check_record(Phase::Result) }),
     Check(CheckEvent::RegressionNotProvable { text: "no test file is new".to_owned() }),
@@ -119,8 +120,13 @@ examples! {
     Finish(FinishEvent::Nudged { text: "finish or go on".to_owned() }),
     Review(ReviewEvent::Applied {
         tree: tree("result"),
-        target: "checkout".to_owned(),
+        record: "apply-1".to_owned(),
         files: vec!["src/login.rs".to_owned()],
+    }),
+    Review(ReviewEvent::Branched {
+        tree: tree("result"),
+        branch: "fix-login".to_owned(),
+        commit: CommitId::new("1".repeat(40)),
     }),
     Review(ReviewEvent::Undone { tree: tree("result"), files: vec!["src/login.rs".to_owned()] }),
 }
