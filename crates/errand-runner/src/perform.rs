@@ -5,6 +5,7 @@ mod check;
 mod inspect;
 mod model;
 mod prepare;
+mod tool_versions;
 mod tools;
 
 use crate::live::Live;

@@ -60,6 +60,8 @@ pub struct Shared {
     version: String,
     ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
     progress: Mutex<HashMap<TaskId, Progress>>,
+    /// By probe; `None` where the tool is not there.
+    pub tool_versions: tokio::sync::Mutex<HashMap<&'static str, Option<String>>>,
     pub is_draining: AtomicBool,
 }
 
@@ -140,6 +142,7 @@ impl Supervisor {
             version: config.version,
             ledgers: Mutex::default(),
             progress: Mutex::default(),
+            tool_versions: tokio::sync::Mutex::default(),
             is_draining: AtomicBool::new(false),
         });
         let supervisor = Arc::new(Self { shared, workers: Mutex::default(), applying: tokio::sync::Mutex::new(()) });

@@ -2,7 +2,7 @@
 //!
 //! Fixed for the life of the task. Nothing in it changes while the task works.
 
-use super::{Desk, Failed, blocking};
+use super::{Desk, Failed, blocking, tool_versions};
 use errand_model::catalog;
 use errand_task::contract::{Contract, Mode};
 use errand_task::event::{Event, TaskEvent};
@@ -32,7 +32,8 @@ impl Desk {
         let ledger = self.ledger(state).await?;
         let (for_facts, commit) = (Arc::clone(&ledger), state.submitted.source.base_commit.clone());
         let facts = blocking(move || Facts::measure(&for_facts, &commit)).await?.map_err(Failed::Internal)?;
-        let opening = opening(state, &facts);
+        let versions = tool_versions::measure(&self.shared, &facts.entries).await?;
+        let opening = opening(state, &facts, &versions);
         let mut blobs = Vec::new();
         let event = TaskEvent::Briefed {
             settings,
@@ -74,13 +75,16 @@ impl Facts {
     }
 }
 
-fn opening(state: &State, facts: &Facts) -> String {
+fn opening(state: &State, facts: &Facts, versions: &[String]) -> String {
     let mut out = String::new();
     let contract = state.contract();
     push(&mut out, &format!("# The job\n\n{}\n\n# The contract\n", contract.goal));
     push_contract(&mut out, contract);
     push(&mut out, "\n# Measured before you started\n");
     push_checks(&mut out, &state.baseline);
+    if !versions.is_empty() {
+        push(&mut out, &format!("\nTools: {}", versions.join("; ")));
+    }
     push_tree(&mut out, &facts.entries);
     push(&mut out, "\nLast commits:");
     for commit in &facts.commits {
