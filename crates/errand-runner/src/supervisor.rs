@@ -345,6 +345,7 @@ impl Supervisor {
         drop(commands);
         self.lock().retain(|id, inbox| *id != task || !inbox.is_closed());
         self.shared.forget_progress(&task);
+        self.clear_checks(&task).await;
         self.forget_keys().await;
     }
 
@@ -357,6 +358,15 @@ impl Supervisor {
         commands.close();
         workers.remove(task);
         true
+    }
+
+    /// Clean checkouts have served when the worker rests; what was found in them is in the journal.
+    async fn clear_checks(&self, task: &TaskId) {
+        let (home, dir) = (self.shared.home.clone(), self.shared.home.join("checks").join(task.as_str()));
+        let clear = move || state_dir::discard(&home, &dir);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(clear).await {
+            tracing::warn!(%task, %error, "the clean checkouts could not be removed");
+        }
     }
 
     /// Keys are kept only while an unfinished task needs them.

@@ -24,5 +24,9 @@ pub fn own_name() -> String {
         return "errand".to_owned();
     }
     let here = env::current_dir().ok().and_then(|here| own.strip_prefix(here).ok().map(|path| path.to_path_buf()));
-    here.unwrap_or(own).display().to_string()
+    match here {
+        Some(below) if below.components().count() == 1 => format!("./{}", below.display()),
+        Some(below) => below.display().to_string(),
+        None => own.display().to_string(),
+    }
 }
