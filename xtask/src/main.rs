@@ -2,6 +2,7 @@
 //!
 //! One line a verb in [`VERBS`], one file a verb. Nothing here is part of the program people install.
 
+mod bench;
 mod source;
 mod tidy;
 mod tree;
@@ -15,11 +16,18 @@ struct Verb {
     run: fn(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode>,
 }
 
-const VERBS: &[Verb] = &[Verb {
-    name: "tidy",
-    about: "the architecture checks; `tidy NAME…` runs only these, UPDATE_EXPECT=1 writes missing goldens",
-    run: tidy::run,
-}];
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "bench",
+        about: "ratios against a floor of the same run; `bench SECTION…`, --runs N, --json, --binary PATH, --dir DIR",
+        run: bench::run,
+    },
+    Verb {
+        name: "tidy",
+        about: "the architecture checks; `tidy NAME…` runs only these, UPDATE_EXPECT=1 writes missing goldens",
+        run: tidy::run,
+    },
+];
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

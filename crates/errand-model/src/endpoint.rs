@@ -46,6 +46,16 @@ impl Target {
     }
 }
 
+/// Why a key may not go to this base URL; `None` when it may.
+pub fn problem(base_url: &str) -> Option<&'static str> {
+    Target::parse(base_url).err()
+}
+
+/// Whether this is an endpoint on this machine.
+pub fn is_local(base_url: &str) -> bool {
+    Target::parse(base_url).is_ok_and(|target| target.is_loopback)
+}
+
 /// Whether this is the endpoint of the vendor itself; a base URL that cannot be read counts as one.
 pub(crate) fn is_vendor(base_url: &str) -> bool {
     Target::parse(base_url).map_or(true, |target| target.base.host_str() == Some(VENDOR_HOST))

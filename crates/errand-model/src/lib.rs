@@ -9,7 +9,7 @@
 pub mod anthropic;
 pub mod catalog;
 pub mod client;
-mod endpoint;
+pub mod endpoint;
 pub mod estimate;
 pub mod failure;
 pub mod limits;

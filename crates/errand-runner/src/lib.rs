@@ -16,4 +16,4 @@ mod supervisor;
 mod worker;
 
 pub use acceptance::Touched;
-pub use supervisor::{Accepted, Config, Refusal, RefusalKind, Submission, Supervisor};
+pub use supervisor::{Accepted, Config, Moves, Refusal, RefusalKind, Submission, Supervisor};

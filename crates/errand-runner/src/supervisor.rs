@@ -12,9 +12,10 @@ use crate::worker::{self, Left};
 use errand_journal::{Batch, Store, StoreError};
 use errand_model::catalog;
 use errand_model::client::Client;
+use errand_model::endpoint;
 use errand_model::prices::{Modifiers, Prices};
 use errand_task::contract::Contract;
-use errand_task::event::{Event, TaskEvent};
+use errand_task::event::{Event, PersonEvent, TaskEvent};
 use errand_task::facts::{Endpoint, Source as SourceFacts};
 use errand_task::id::{Seq, TaskId};
 use errand_task::state::{Record, State};
@@ -81,6 +82,13 @@ pub struct Accepted {
     pub id: TaskId,
     pub model: String,
     pub source: SourceFacts,
+}
+
+/// Whether a task may be moved to another endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    No,
+    Yes,
 }
 
 /// Why errand does not do what it was asked, in the words of the person.
@@ -190,6 +198,12 @@ impl Supervisor {
 
     /// The full id of the model; refused when it or its price is not known.
     fn model(&self, submission: &Submission) -> Result<String, Refusal> {
+        if let Some(problem) = endpoint::problem(&submission.base_url) {
+            return Err(Refusal::usage(
+                format!("the endpoint {} cannot be used: {problem}", submission.base_url),
+                "give it as https://host, or as http://127.0.0.1:port for a server on this machine",
+            ));
+        }
         let name = &submission.contract.model;
         let settings = catalog::resolve_for(name, &submission.base_url).map_err(|unknown| {
             let near = unknown.suggestions.join(", ");
@@ -201,10 +215,9 @@ impl Supervisor {
                 ),
             )
         })?;
-        let is_local = ["http://127.", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|start| submission.base_url.starts_with(start));
-        if self.shared.prices.row(&settings.model, 0, Modifiers::default()).is_none() && !is_local {
+        if self.shared.prices.row(&settings.model, 0, Modifiers::default()).is_none()
+            && !endpoint::is_local(&submission.base_url)
+        {
             return Err(Refusal::usage(
                 format!("the price of {} is not known, so the budget cannot be held", settings.model),
                 "choose a model with a known price",
@@ -263,6 +276,33 @@ impl Supervisor {
             text: format!("task {task} does not listen"),
             hint: Some("try again".to_owned()),
         })
+    }
+
+    /// What has to be written so that the task uses this endpoint and key from now on; nothing when it does already.
+    /// Without `moves` only a new key for the endpoint it has is taken.
+    pub async fn endpoint_events(
+        &self,
+        task: &TaskId,
+        base_url: &str,
+        key: SecretString,
+        moves: Moves,
+    ) -> Result<Vec<Event>, Refusal> {
+        let current = self.state(task).await?.submitted.endpoint;
+        if current.base_url != base_url && moves == Moves::No {
+            return Ok(Vec::new());
+        }
+        if let Some(problem) = endpoint::problem(base_url) {
+            return Err(Refusal::usage(
+                format!("the endpoint {base_url} cannot be used: {problem}"),
+                "give it as https://host",
+            ));
+        }
+        let credential = self.shared.credentials.keep(key).map_err(Refusal::internal)?;
+        let endpoint = Endpoint { base_url: base_url.to_owned(), credential };
+        if endpoint == current {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::Person(PersonEvent::EndpointChanged { endpoint })])
     }
 
     /// A task's state from its journal.

@@ -60,6 +60,10 @@ pub enum PersonEvent {
     BudgetRaised {
         dollars: Pico,
     },
+    /// From now on the task talks to this endpoint, with this key.
+    EndpointChanged {
+        endpoint: Endpoint,
+    },
     /// Go on with a parked or failed turn.
     Resumed,
 }
@@ -177,6 +181,7 @@ impl Event {
             Self::Person(PersonEvent::Replied { .. }) => "person.replied",
             Self::Person(PersonEvent::StopRequested) => "person.stop_requested",
             Self::Person(PersonEvent::BudgetRaised { .. }) => "person.budget_raised",
+            Self::Person(PersonEvent::EndpointChanged { .. }) => "person.endpoint_changed",
             Self::Person(PersonEvent::Resumed) => "person.resumed",
             Self::Workspace(WorkspaceEvent::Prepared { .. }) => "workspace.prepared",
             Self::Workspace(WorkspaceEvent::PrepareFailed { .. }) => "workspace.prepare_failed",

@@ -280,6 +280,7 @@ impl State {
         match event {
             PersonEvent::StopRequested => self.turn.stop_requested = true,
             PersonEvent::BudgetRaised { dollars } => self.submitted.contract.budget.dollars = *dollars,
+            PersonEvent::EndpointChanged { endpoint } => self.submitted.endpoint = endpoint.clone(),
             PersonEvent::Replied { text } => {
                 self.idle = None;
                 self.notes.push(Text::inline(format!("The person writes: {text}")));

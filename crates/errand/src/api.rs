@@ -262,6 +262,21 @@ pub struct Reply {
     pub text: String,
     /// The whole task's budget from now on.
     pub budget_usd: Option<f64>,
+    pub endpoint: Option<NewEndpoint>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Resume {
+    pub endpoint: Option<NewEndpoint>,
+}
+
+/// Endpoint and key of the person's shell. Its key is taken when the task uses the same endpoint; the task moves to another
+/// endpoint only when it is told to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NewEndpoint {
+    pub base_url: String,
+    pub key: String,
+    pub moves: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -78,6 +78,15 @@ pub struct Endpoint {
     pub key: String,
 }
 
+/// What this shell says about endpoint and key, for a task that is there already.
+pub fn endpoint_of_shell(moves: bool) -> Result<Option<crate::api::NewEndpoint>, Failure> {
+    match Endpoint::find() {
+        Ok(Endpoint { base_url, key }) => Ok(Some(crate::api::NewEndpoint { base_url, key, moves })),
+        Err(failure) if moves => Err(failure),
+        Err(_) => Ok(None),
+    }
+}
+
 const VENDOR: &str = "https://api.anthropic.com";
 
 impl Endpoint {

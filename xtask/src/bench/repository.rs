@@ -11,12 +11,11 @@ const FUNCTIONS_PER_FILE: usize = 12;
 #[derive(Clone, Debug)]
 pub struct Repository {
     pub dir: PathBuf,
-    pub n_files: usize,
 }
 
 impl Repository {
     pub fn generate(dir: &Path, n_files: usize) -> anyhow::Result<Self> {
-        let repository = Self { dir: dir.to_owned(), n_files };
+        let repository = Self { dir: dir.to_owned() };
         std::fs::create_dir_all(dir)?;
         std::fs::write(dir.join("README.md"), "# A generated repository\n\nNothing here means anything.\n")?;
         for index in 1..n_files {

@@ -63,7 +63,7 @@ pub fn job(kinds: &[Kind]) -> String {
 
 /// The steps, then an answer that never comes.
 pub fn job_that_waits(kinds: &[Kind]) -> String {
-    format!("{}=== \n@delay 86400000\nToo late.\n", steps(kinds))
+    format!("{}=== wait\n@delay 86400000\nToo late.\n", steps(kinds))
 }
 
 fn steps(kinds: &[Kind]) -> String {

@@ -19,7 +19,7 @@ pub fn rule(state: &State) -> Option<Action> {
     let (first, last) = (state.failures.first()?, state.failures.last()?);
     let failure = &last.failure;
     match failure.kind {
-        FailureKind::NeedsPerson => Some(park(&failure.text, "mend that, then: errand resume")),
+        FailureKind::NeedsPerson => Some(park(&failure.text, &format!("mend that, then: errand resume {}", state.id))),
         FailureKind::Refused => Some(ending::end(state, End::ModelFailed { text: failure.text.clone() })),
         FailureKind::Passing => {
             let is_hopeless = state.failures.len() >= MAX_ATTEMPTS
@@ -27,7 +27,7 @@ pub fn rule(state: &State) -> Option<Action> {
                 || failure.retry_after_ms.is_some_and(|wait| wait > LONGEST_RETRY_AFTER_MS);
             if is_hopeless {
                 let text = format!("the model did not answer in {} attempts: {}", state.failures.len(), failure.text);
-                return Some(park(&text, "look at the endpoint, then: errand resume"));
+                return Some(park(&text, &format!("look at the endpoint, then: errand resume {}", state.id)));
             }
             let at_ms = last.at_ms.saturating_add_unsigned(wait_ms(state, failure.retry_after_ms));
             (state.now_ms < at_ms).then_some(Action::WaitUntil { at_ms })

@@ -11,9 +11,9 @@ pub fn rule(state: &State) -> Option<Action> {
     let elapsed_ms = state.now_ms.saturating_sub(state.turn.started_at_ms);
     let (limit, text) = if let Some(short) = state.turn.unaffordable {
         let text = format!(
-            "the next request could cost {} and {} of the budget of {} are left; raise it with: errand reply ID \
+            "the next request could cost {} and {} of the budget of {} are left; raise it with: errand reply {} \
              --budget USD \"go on\"",
-            short.needed, short.left, budget.dollars
+            short.needed, short.left, budget.dollars, state.id
         );
         (Limit::Dollars, text)
     } else if n_steps >= budget.steps {

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use errand_runner::{Submission, Touched};
+use errand_runner::{Moves, Submission, Touched};
 use errand_task::event::{Event, PersonEvent};
 use errand_task::id::TaskId;
 use errand_task::money::Pico;
@@ -83,9 +83,15 @@ impl Daemon {
         Ok(self.supervisor.resolve(text).await?)
     }
 
+    /// What a call's endpoint changes about the task.
+    async fn endpoint_events(&self, task: &TaskId, new: Option<api::NewEndpoint>) -> Result<Vec<Event>, Failure> {
+        let Some(new) = new else { return Ok(Vec::new()) };
+        let moves = if new.moves { Moves::Yes } else { Moves::No };
+        Ok(self.supervisor.endpoint_events(task, &new.base_url, SecretString::from(new.key), moves).await?)
+    }
+
     /// Writes what a person said and answers with the task's line.
-    async fn tell(&self, task: &TaskId, events: Vec<PersonEvent>) -> Answer<api::Task> {
-        let events = events.into_iter().map(Event::Person).collect();
+    async fn tell(&self, task: &TaskId, events: Vec<Event>) -> Answer<api::Task> {
         let state = self.supervisor.tell(task, events).await?;
         Ok(Json(api::Task::of(&Summary::of(&state))))
     }
@@ -176,14 +182,14 @@ async fn reply(
     Json(body): Json<api::Reply>,
 ) -> Answer<api::Task> {
     let task = daemon.find(&id).await?;
-    let mut events = Vec::new();
+    let mut events = daemon.endpoint_events(&task.id, body.endpoint).await?;
     if let Some(usd) = body.budget_usd {
         let dollars = Pico::from_usd(usd).filter(|&dollars| dollars > Pico::ZERO).ok_or_else(|| {
             Failure::usage("the budget is not an amount above zero").hint("give dollars, as in --budget 2.00")
         })?;
-        events.push(PersonEvent::BudgetRaised { dollars });
+        events.push(Event::Person(PersonEvent::BudgetRaised { dollars }));
     }
-    events.push(PersonEvent::Replied { text: body.text });
+    events.push(Event::Person(PersonEvent::Replied { text: body.text }));
     daemon.tell(&task.id, events).await
 }
 
@@ -192,15 +198,19 @@ async fn stop(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<ap
     if task.ended_at_ms.is_some() {
         return Ok(Json(api::Task::of(&task)));
     }
-    daemon.tell(&task.id, vec![PersonEvent::StopRequested]).await
+    daemon.tell(&task.id, vec![Event::Person(PersonEvent::StopRequested)]).await
 }
 
-async fn resume(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Task> {
+async fn resume(
+    State(daemon): State<Daemon>,
+    Path(id): Path<String>,
+    Json(body): Json<api::Resume>,
+) -> Answer<api::Task> {
     let task = daemon.find(&id).await?;
+    let mut events = daemon.endpoint_events(&task.id, body.endpoint).await?;
+    events.push(Event::Person(PersonEvent::Resumed));
     match task.status {
-        Status::InputRequired | Status::Failed | Status::Cancelled => {
-            daemon.tell(&task.id, vec![PersonEvent::Resumed]).await
-        }
+        Status::InputRequired | Status::Failed | Status::Cancelled => daemon.tell(&task.id, events).await,
         Status::Submitted | Status::Working => Ok(Json(api::Task::of(&task))),
         Status::Completed => Err(Failure::usage(format!("task {} is finished", task.id))
             .hint(format!("follow up with: errand reply {} \"…\"", task.id))),

@@ -46,6 +46,9 @@ impl Teller {
             Event::Person(PersonEvent::Replied { text }) => one(format!("you: {}", safe_line(text, width))),
             Event::Person(PersonEvent::StopRequested) => one("stop requested".to_owned()),
             Event::Person(PersonEvent::BudgetRaised { dollars }) => one(format!("budget is now {dollars}")),
+            Event::Person(PersonEvent::EndpointChanged { endpoint }) => {
+                one(format!("endpoint is now {}", safe(&endpoint.base_url)))
+            }
             Event::Person(PersonEvent::Resumed) => one("resumed".to_owned()),
             Event::Workspace(WorkspaceEvent::Prepared { duration_ms, .. }) => {
                 one(format!("workspace ready in {}", duration(*duration_ms)))

@@ -58,6 +58,12 @@ examples! {
     Person(PersonEvent::Replied { text: "keep the old name".to_owned() }),
     Person(PersonEvent::StopRequested {}),
     Person(PersonEvent::BudgetRaised { dollars: Pico(5_000_000_000_000) }),
+    Person(PersonEvent::EndpointChanged {
+        endpoint: Endpoint {
+            base_url: "http://127.0.0.1:8080".to_owned(),
+            credential: CredentialId::new("0123456789abcdef"),
+        },
+    }),
     Person(PersonEvent::Resumed {}),
     Workspace(WorkspaceEvent::Prepared {
         root: "/home/user/shop".to_owned(),
