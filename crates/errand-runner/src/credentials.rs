@@ -11,6 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// Shorter keys are placeholders of servers on this machine.
+const SECRET_BYTES: usize = 12;
+
 pub struct Credentials {
     dir: PathBuf,
     known: Mutex<HashMap<CredentialId, SecretString>>,
@@ -45,6 +48,13 @@ impl Credentials {
         let key = SecretString::from(std::fs::read_to_string(self.path(id)).ok()?);
         known.insert(id.clone(), key.clone());
         Some(key)
+    }
+
+    /// The text without any kept key: what a command prints reaches the journal and the model only through here.
+    pub fn redact(&self, text: String) -> String {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = known.values().map(|key| key.expose_secret()).filter(|key| key.len() >= SECRET_BYTES);
+        secrets.fold(text, |text, key| if text.contains(key) { text.replace(key, "[key]") } else { text })
     }
 
     /// Forgets every key that none of these ids names.

@@ -70,6 +70,11 @@ impl Desk {
         }
     }
 
+    /// What the model and the journal are shown of a command's words.
+    fn redact(&self, text: String) -> String {
+        self.shared.credentials.redact(text)
+    }
+
     fn registry(state: &State) -> Registry {
         Registry::of(state.contract().mode)
     }

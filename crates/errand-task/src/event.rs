@@ -151,8 +151,15 @@ pub enum CheckEvent {
 pub enum FinishEvent {
     /// The model called `finish` with a well-formed report.
     Filed { call: CallId, report: Box<Report> },
-    /// The result as a tree, its diff against the base, the borders it crosses and the cited places that do not exist.
-    Inspected { tree: TreeId, diff: Vec<FileChange>, violations: Vec<Violation>, missing_references: Vec<String> },
+    /// The result as a tree, its diff against the base, the borders it crosses, the cited places that do not exist, and
+    /// what was left lying in it: conflict markers, backup files.
+    Inspected {
+        tree: TreeId,
+        diff: Vec<FileChange>,
+        violations: Vec<Violation>,
+        missing_references: Vec<String>,
+        blemishes: Vec<String>,
+    },
     /// A gate did not let it through; the findings went back to the model as the result of its call.
     Rejected { findings: Vec<String> },
     /// The model stopped without finishing and was told so.

@@ -169,6 +169,7 @@ pub struct Inspection {
     pub diff: Vec<FileChange>,
     pub violations: Vec<Violation>,
     pub missing_references: Vec<String>,
+    pub blemishes: Vec<String>,
     /// `n_results` when it was made; an inspection older than the last call is stale.
     pub order: u32,
 }
@@ -444,12 +445,13 @@ impl State {
                     not_provable: None,
                 });
             }
-            FinishEvent::Inspected { tree, diff, violations, missing_references } => {
+            FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes } => {
                 let inspection = Inspection {
                     tree: tree.clone(),
                     diff: diff.clone(),
                     violations: violations.clone(),
                     missing_references: missing_references.clone(),
+                    blemishes: blemishes.clone(),
                     order: self.n_results,
                 };
                 if let Some(finish) = &mut self.finish {

@@ -20,8 +20,13 @@ use errand_workspace::toolchains::Toolchains;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use tokio::net::UnixListener;
+use std::time::Duration;
+use tokio::net::unix::SocketAddr;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
+
+/// After a failed accept, as when descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every route is given.
 #[derive(Clone)]
@@ -36,6 +41,9 @@ pub struct Daemon {
 /// Runs until it is told to stop.
 pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    // Keys are in its memory: no other process of this user may read it, and it leaves no core.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(Failure::internal)?;
     home.create()?;
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
     let _lock = lock(&home)?;
@@ -49,7 +57,7 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     let listener = listen(&home)?;
     let end = Arc::clone(&daemon.end);
     tracing::info!(socket = %home.socket().display(), "listening");
-    let serving = axum::serve(listener, routes::router(daemon.clone()));
+    let serving = axum::serve(OwnersOnly(listener), routes::router(daemon.clone()));
     tokio::select! {
         outcome = serving => outcome.map_err(Failure::internal)?,
         () = end.notified() => {}
@@ -114,6 +122,34 @@ fn listen(home: &Home) -> Result<UnixListener, Failure> {
     let listener = UnixListener::bind(&path).map_err(failed)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
+}
+
+/// Takes connections of this user alone; the socket's mode says the same, this holds where modes do not.
+struct OwnersOnly(UnixListener);
+
+impl axum::serve::Listener for OwnersOnly {
+    type Io = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, SocketAddr) {
+        let own = rustix::process::geteuid().as_raw();
+        loop {
+            match self.0.accept().await {
+                Ok((stream, address)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0) => {
+                    return (stream, address);
+                }
+                Ok(_) => tracing::warn!("a connection of another user was refused"),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
 }
 
 async fn told_by_signal() {

@@ -1,1 +1,21 @@
+//! The journal at its front door: one SQLite file in a temporary folder.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its case has failed")]
+
+mod append;
+mod crash;
+mod damage;
+mod derived;
+mod files;
+mod rig;
+mod sync;
+
+#[test]
+fn no_test_file_is_forgotten() {
+    let listed: Vec<_> = include_str!("main.rs").lines().filter_map(|line| line.strip_prefix("mod ")).collect();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap();
+        assert!(module == "main" || listed.contains(&format!("{module};").as_str()), "{name} is not in main.rs");
+    }
+}

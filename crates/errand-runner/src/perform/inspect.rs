@@ -3,6 +3,7 @@
 use super::{Desk, Failed, blocking};
 use errand_task::borders::Borders;
 use errand_task::event::{Event, FinishEvent};
+use errand_task::facts::{ChangeKind, FileChange};
 use errand_task::id::TreeId;
 use errand_task::report::Reference;
 use errand_task::state::State;
@@ -21,11 +22,12 @@ impl Desk {
             let tree = workspace.snapshot().map_err(|error| error.to_string())?.tree;
             let changes = diff(workspace.ledger(), workspace.base(), &tree).map_err(|error| error.to_string())?;
             let missing = missing(workspace.ledger(), &tree, &references);
-            Ok::<_, String>((tree, changes, missing))
+            let blemishes = blemishes(workspace.ledger(), workspace.base(), &tree, &changes);
+            Ok::<_, String>((tree, changes, missing, blemishes))
         });
-        let (tree, diff, missing_references) = seen.await?.map_err(Failed::Internal)?;
+        let (tree, diff, missing_references, blemishes) = seen.await?.map_err(Failed::Internal)?;
         let violations = Borders::of(state.contract()).map_err(Failed::internal)?.check_result(&diff);
-        let event = FinishEvent::Inspected { tree, diff, violations, missing_references };
+        let event = FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes };
         self.live.note(vec![Event::Finish(event)], Vec::new()).await;
         Ok(())
     }
@@ -44,4 +46,63 @@ fn missing(ledger: &Ledger, tree: &TreeId, references: &[Reference]) -> Vec<Stri
         false => format!("{}:{}-{}", reference.path, reference.line, reference.end_line),
     };
     references.iter().filter(|reference| !exists(reference)).map(shown).collect()
+}
+
+/// Names that editors, merges and crashes leave behind.
+const LEFT_BEHIND: [&str; 6] = [".orig", ".rej", ".bak", ".swp", "~", "nohup.out"];
+
+/// New files that look left behind, and conflict markers that were not there before.
+fn blemishes(ledger: &Ledger, base: &TreeId, tree: &TreeId, changes: &[FileChange]) -> Vec<String> {
+    let mut found = Vec::new();
+    for change in changes.iter().filter(|change| change.kind != ChangeKind::Deleted) {
+        let path = &change.path;
+        if change.kind == ChangeKind::Added && LEFT_BEHIND.iter().any(|end| path.ends_with(end)) {
+            found.push(format!("{path}: a file that looks left behind; remove it"));
+        }
+        let markers = |tree: &TreeId| match file_in(ledger, tree, path) {
+            Ok(Some(bytes)) if !change.is_binary => conflict_markers(&String::from_utf8_lossy(&bytes)),
+            _ => Vec::new(),
+        };
+        let now = markers(tree);
+        if now.len() > markers(base).len()
+            && let Some(line) = now.first()
+        {
+            found.push(format!("{path}:{line}: a conflict marker; resolve it"));
+        }
+    }
+    found
+}
+
+/// Lines of complete conflicts: an opening, a divider and a closing in order.
+fn conflict_markers(text: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut opened = None;
+    let mut is_divided = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.starts_with("<<<<<<< ") {
+            (opened, is_divided) = (Some(index + 1), false);
+        } else if line == "=======" && opened.is_some() {
+            is_divided = true;
+        } else if line.starts_with(">>>>>>> ") && is_divided {
+            found.extend(opened.take());
+            is_divided = false;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::conflict_markers;
+
+    #[test]
+    fn only_whole_conflicts_count() {
+        for (text, expected) in [
+            ("a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n", vec![2]),
+            ("Title\n=======\ntext\n", vec![]),
+            ("<<<<<<< is how it begins\n", vec![]),
+        ] {
+            assert_eq!(conflict_markers(text), expected, "{text}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Gate 2: the result as a tree keeps the contract's borders, and there is a diff when changes are claimed.
+//! Gate 2: the result as a tree keeps the contract's borders, nothing is left lying in it, and there is a diff when changes
+//! are claimed.
 
 use super::ending;
 use crate::action::Action;
@@ -18,6 +19,9 @@ pub fn rule(state: &State) -> Option<Action> {
     if !inspection.violations.is_empty() {
         let findings = inspection.violations.iter().map(ToString::to_string).collect();
         return Some(ending::reject(state, finish, findings, Verdict::ContractViolated));
+    }
+    if !inspection.blemishes.is_empty() {
+        return Some(ending::reject(state, finish, inspection.blemishes.clone(), Verdict::Unverified));
     }
     let claims_changes = finish.report.outcome == Outcome::Done && state.contract().mode == Mode::Change;
     (claims_changes && inspection.diff.is_empty()).then(|| {

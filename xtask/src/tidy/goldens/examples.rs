@@ -121,6 +121,7 @@ examples! {
         diff: every_file_change(),
         violations: every_violation(),
         missing_references: vec!["src/gone.rs:7".to_owned()],
+        blemishes: vec!["src/login.rs.orig: a file that looks left behind; remove it".to_owned()],
     }),
     Finish(FinishEvent::Rejected { findings: vec!["run 2 is older than the last edit".to_owned()] }),
     Finish(FinishEvent::Nudged { text: "finish or go on".to_owned() }),
