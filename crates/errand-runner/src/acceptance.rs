@@ -1,6 +1,7 @@
 //! Reading and taking a result: its patch, apply, branch, undo. Bound to the tree the person saw.
 
-use crate::supervisor::{Refusal, RefusalKind, Supervisor};
+use crate::refusal::{Refusal, RefusalKind};
+use crate::supervisor::Supervisor;
 use errand_task::event::{Event, ReviewEvent};
 use errand_task::id::{TaskId, TreeId};
 use errand_task::state::State;

@@ -12,8 +12,12 @@ mod live;
 mod materials;
 mod perform;
 pub mod progress;
+mod refusal;
+mod shared;
 mod supervisor;
 mod worker;
 
 pub use acceptance::Touched;
-pub use supervisor::{Accepted, Config, Moves, Refusal, RefusalKind, Submission, Supervisor};
+pub use refusal::{Refusal, RefusalKind};
+pub use shared::Config;
+pub use supervisor::{Accepted, Moves, Submission, Supervisor};

@@ -10,7 +10,7 @@ mod tools;
 
 use crate::live::Live;
 use crate::materials;
-use crate::supervisor::Shared;
+use crate::shared::Shared;
 use errand_journal::StoreError;
 use errand_task::action::Action;
 use errand_task::borders::Borders;

@@ -5,15 +5,14 @@
 
 use crate::clock::now_ms;
 use crate::commands::Command;
-use crate::credentials::Credentials;
 use crate::live::Live;
-use crate::progress::Progress;
+use crate::refusal::{Refusal, RefusalKind};
+use crate::shared::{Config, Shared};
 use crate::worker::{self, Left};
-use errand_journal::{Batch, Store, StoreError};
+use errand_journal::Batch;
 use errand_model::catalog;
-use errand_model::client::Client;
 use errand_model::endpoint;
-use errand_model::prices::{Modifiers, Prices};
+use errand_model::prices::Modifiers;
 use errand_task::contract::Contract;
 use errand_task::event::{Event, PersonEvent, TaskEvent};
 use errand_task::facts::{Endpoint, Source as SourceFacts};
@@ -21,50 +20,16 @@ use errand_task::id::{Seq, TaskId};
 use errand_task::state::{Record, State};
 use errand_task::summary::Summary;
 use errand_workspace::apply;
-use errand_workspace::git::Git;
-use errand_workspace::ledger::Ledger;
-use errand_workspace::source::{Source, SourceError};
 use errand_workspace::state_dir;
-use errand_workspace::toolchains::Toolchains;
 use secrecy::SecretString;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that wait for one worker.
 const INBOX: usize = 64;
-
-/// What the supervisor works with.
-pub struct Config {
-    /// errand's state directory, which exists.
-    pub home: PathBuf,
-    pub store: Arc<dyn Store>,
-    pub git: Git,
-    pub toolchains: Toolchains,
-    pub client: Client,
-    pub prices: Prices,
-    /// Version of errand, for the journal.
-    pub version: String,
-}
-
-/// What all workers share.
-pub struct Shared {
-    pub home: PathBuf,
-    pub store: Arc<dyn Store>,
-    pub git: Git,
-    pub toolchains: Toolchains,
-    pub client: Client,
-    pub prices: Prices,
-    pub credentials: Credentials,
-    version: String,
-    ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
-    progress: Mutex<HashMap<TaskId, Progress>>,
-    /// By probe; `None` where the tool is not there.
-    pub tool_versions: tokio::sync::Mutex<HashMap<&'static str, Option<String>>>,
-    pub is_draining: AtomicBool,
-}
 
 /// A job to take.
 pub struct Submission {
@@ -91,41 +56,6 @@ pub enum Moves {
     Yes,
 }
 
-/// Why errand does not do what it was asked, in the words of the person.
-#[derive(Debug)]
-pub struct Refusal {
-    pub kind: RefusalKind,
-    pub text: String,
-    pub hint: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalKind {
-    Usage,
-    Environment,
-    TryLater,
-    Internal,
-}
-
-impl Refusal {
-    pub fn usage(text: impl std::fmt::Display, hint: impl Into<String>) -> Self {
-        Self { kind: RefusalKind::Usage, text: text.to_string(), hint: Some(hint.into()) }
-    }
-
-    pub fn internal(text: impl std::fmt::Display) -> Self {
-        Self { kind: RefusalKind::Internal, text: text.to_string(), hint: None }
-    }
-}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::NoTask(_) => Self::usage(error, "errand ls shows the tasks"),
-            _ => Self::internal(error),
-        }
-    }
-}
-
 pub struct Supervisor {
     pub shared: Arc<Shared>,
     workers: Mutex<HashMap<TaskId, mpsc::Sender<Command>>>,
@@ -136,23 +66,9 @@ pub struct Supervisor {
 impl Supervisor {
     /// Starts a worker for every task that does not rest.
     pub async fn start(config: Config) -> Result<Arc<Self>, Refusal> {
-        let credentials = Credentials::open(&config.home).map_err(Refusal::internal)?;
         state_dir::empty_trash(&config.home).map_err(Refusal::internal)?;
         take_back_half_done(&config.home)?;
-        let shared = Arc::new(Shared {
-            home: config.home,
-            store: config.store,
-            git: config.git,
-            toolchains: config.toolchains,
-            client: config.client,
-            prices: config.prices,
-            credentials,
-            version: config.version,
-            ledgers: Mutex::default(),
-            progress: Mutex::default(),
-            tool_versions: tokio::sync::Mutex::default(),
-            is_draining: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(config).map_err(Refusal::internal)?);
         let supervisor = Arc::new(Self { shared, workers: Mutex::default(), applying: tokio::sync::Mutex::new(()) });
         for summary in supervisor.shared.store.summaries().await? {
             if !summary.status.is_resting() {
@@ -426,84 +342,6 @@ impl Supervisor {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, mpsc::Sender<Command>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Shared {
-    /// The line watchers of the task see.
-    pub fn progress(&self, task: &TaskId) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).entry(task.clone()).or_default().clone()
-    }
-
-    fn forget_progress(&self, task: &TaskId) {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
-    }
-
-    /// The ledger of a task's repository, with the base in it.
-    pub fn ledger_of_task(&self, facts: &SourceFacts) -> Result<Arc<Ledger>, String> {
-        let known = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&facts.repository).cloned();
-        if let Some(ledger) = known
-            && ledger.tree_of(&facts.base_commit).is_ok()
-        {
-            return Ok(ledger);
-        }
-        let source = Source::open(&self.git, Path::new(&facts.repository)).map_err(|error| error.to_string())?;
-        let ledger = self.ledger(&source)?;
-        ledger.bring_base(&source, &facts.base_commit).map_err(|error| error.to_string())?;
-        Ok(ledger)
-    }
-
-    /// One ledger per repository for the life of the daemon: it caches.
-    fn ledger(&self, source: &Source) -> Result<Arc<Ledger>, String> {
-        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ledger) = ledgers.get(&source.repository()) {
-            return Ok(Arc::clone(ledger));
-        }
-        let opened = Ledger::open_or_create(&self.git, &self.home, source).map_err(|error| error.to_string())?;
-        let ledger = Arc::new(opened);
-        ledgers.insert(source.repository(), Arc::clone(&ledger));
-        Ok(ledger)
-    }
-
-    /// Finds the repository, brings the base into the ledger, counts what the task will not see.
-    fn source_facts(&self, directory: &Path, base: Option<&str>) -> Result<SourceFacts, Refusal> {
-        let source = Source::open(&self.git, directory).map_err(refused_source)?;
-        let base = source.resolve(base.unwrap_or("HEAD")).map_err(refused_source)?;
-        let ledger = self.ledger(&source).map_err(Refusal::internal)?;
-        ledger.bring_base(&source, &base.commit).map_err(Refusal::internal)?;
-        let n_uncommitted = source.n_uncommitted(&ledger, &base.commit).map_err(Refusal::internal)?;
-        Ok(SourceFacts {
-            repository: source.repository(),
-            base_commit: base.commit,
-            base_name: base.name,
-            n_uncommitted,
-        })
-    }
-}
-
-fn refused_source(error: SourceError) -> Refusal {
-    let hint = match &error {
-        SourceError::NotARepository(_) => {
-            "go to a checkout, or make one: git init && git add -A && git commit -m start"
-        }
-        SourceError::NoCommits(_) => "commit first: git add -A && git commit -m start",
-        SourceError::Bare(_) => "go to a checkout of it",
-        SourceError::NoSuchRevision { .. } => "git log shows the commits",
-        SourceError::NotFound(_) | SourceError::NotUtf8(_) => "go to another directory",
-        SourceError::Foreign(_) => "go to the repository's own checkout",
-        SourceError::Git(_) => "errand needs git 2.38 or newer in PATH",
-        SourceError::Io { .. } => "look at its permissions",
-    };
-    let kind = match &error {
-        SourceError::Git(_) | SourceError::Io { .. } => RefusalKind::Environment,
-        SourceError::NotFound(_)
-        | SourceError::NotARepository(_)
-        | SourceError::Bare(_)
-        | SourceError::NoCommits(_)
-        | SourceError::NotUtf8(_)
-        | SourceError::Foreign(_)
-        | SourceError::NoSuchRevision { .. } => RefusalKind::Usage,
-    };
-    Refusal { kind, text: error.to_string(), hint: Some(hint.to_owned()) }
 }
 
 /// A name can stand where an id can, so it must not look like one, and be there once.

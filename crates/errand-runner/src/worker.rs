@@ -3,7 +3,7 @@
 use crate::commands::Command;
 use crate::live::Live;
 use crate::perform::{self, Failed};
-use crate::supervisor::Shared;
+use crate::shared::Shared;
 use errand_task::action::Action;
 use errand_task::decide::decide;
 use errand_task::event::{Event, PersonEvent, TaskEvent};

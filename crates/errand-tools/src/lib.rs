@@ -17,5 +17,6 @@ pub use context::{Context, Output, RunDone, Site};
 pub use excerpt::{check_excerpt, run_excerpt};
 pub use jobs::Jobs;
 pub use logs::Logs;
-pub use registry::{Effect, Registry, Tool};
+pub use registry::Registry;
 pub use tool::wait::ended as ended_jobs;
+pub use tool::{Effect, Tool};

@@ -1,31 +1,9 @@
-//! The tools in the order the model sees them, and how each may be performed.
+//! The tools in the order the model sees them.
 
-use crate::context::{Context, Output, Site};
-use crate::tool::{edit, finish, list, read, run, search, wait};
+use crate::context::Output;
+use crate::tool::{Tool, edit, finish, list, read, run, search, wait};
 use errand_task::contract::Mode;
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-
-/// What a call can do, which decides how it is performed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// May run beside others and again after a crash.
-    Reads,
-    /// Changes files of the workspace; in call order, from a known snapshot.
-    Changes,
-    /// Files a report.
-    Finishes,
-}
-
-pub trait Tool: Send + Sync {
-    fn name(&self) -> &'static str;
-    fn description(&self) -> &'static str;
-    fn schema(&self) -> Value;
-    fn effect(&self) -> Effect;
-    /// What a call is about, for people.
-    fn headline(&self, input: &Value) -> String;
-    fn call<'a>(&'a self, context: &'a Context, site: Site<'a>) -> BoxFuture<'a, Output>;
-}
 
 /// The tools of one kind of job.
 pub struct Registry {

@@ -1,7 +1,7 @@
 //! Versions of the tools a repository's manifests name: measured once in the daemon's life, told to every model.
 
 use super::Failed;
-use crate::supervisor::Shared;
+use crate::shared::Shared;
 use errand_workspace::command::{self, Limits, Network, SandboxPlan};
 use errand_workspace::state_dir;
 use errand_workspace::trees::TreeEntry;

@@ -2,8 +2,8 @@
 
 use crate::context::{Context, Output, Site};
 use crate::input;
-use crate::registry::{Effect, Tool};
 use crate::replace::{self, Texts};
+use crate::tool::{Effect, Tool};
 use errand_workspace::diff::hunks;
 use errand_workspace::files::{FileError, Files, Refusal};
 use futures_util::future::BoxFuture;

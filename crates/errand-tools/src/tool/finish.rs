@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Output, Site};
 use crate::input;
-use crate::registry::{Effect, Tool};
+use crate::tool::{Effect, Tool};
 use errand_task::report::{Cause, ChangeClaim, Outcome, Report, TestClaim};
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;

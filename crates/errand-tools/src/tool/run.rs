@@ -4,7 +4,7 @@ use crate::context::{Context, Output, RunDone, Site};
 use crate::excerpt::run_excerpt;
 use crate::input;
 use crate::jobs::Job;
-use crate::registry::{Effect, Tool};
+use crate::tool::{Effect, Tool};
 use errand_task::facts::FileChange;
 use errand_task::id::TreeId;
 use errand_workspace::command::{self, Limits, SandboxPlan};

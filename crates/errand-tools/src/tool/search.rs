@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Output, Site};
 use crate::input;
-use crate::registry::{Effect, Tool};
+use crate::tool::{Effect, Tool};
 use errand_index::search::{Found, Query, search};
 use errand_workspace::files::FileKind;
 use futures_util::future::BoxFuture;

@@ -3,7 +3,7 @@
 use crate::context::{Context, Output, Site};
 use crate::excerpt::run_excerpt;
 use crate::input;
-use crate::registry::{Effect, Tool};
+use crate::tool::{Effect, Tool};
 use futures_util::future::{BoxFuture, select_all};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -1,0 +1,119 @@
+//! What all workers of a daemon share: the journal, the model client, prices, keys, ledgers, and the lines watchers see.
+
+use crate::credentials::Credentials;
+use crate::progress::Progress;
+use crate::refusal::Refusal;
+use errand_journal::Store;
+use errand_model::client::Client;
+use errand_model::prices::Prices;
+use errand_task::facts::Source as SourceFacts;
+use errand_task::id::TaskId;
+use errand_workspace::git::Git;
+use errand_workspace::ledger::Ledger;
+use errand_workspace::source::Source;
+use errand_workspace::toolchains::Toolchains;
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the supervisor works with.
+pub struct Config {
+    /// errand's state directory, which exists.
+    pub home: PathBuf,
+    pub store: Arc<dyn Store>,
+    pub git: Git,
+    pub toolchains: Toolchains,
+    pub client: Client,
+    pub prices: Prices,
+    /// Version of errand, for the journal.
+    pub version: String,
+}
+
+/// What all workers share.
+pub struct Shared {
+    pub home: PathBuf,
+    pub store: Arc<dyn Store>,
+    pub git: Git,
+    pub toolchains: Toolchains,
+    pub client: Client,
+    pub prices: Prices,
+    pub credentials: Credentials,
+    /// Version of errand, for the journal.
+    pub version: String,
+    ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
+    progress: Mutex<HashMap<TaskId, Progress>>,
+    /// By probe; `None` where the tool is not there.
+    pub tool_versions: tokio::sync::Mutex<HashMap<&'static str, Option<String>>>,
+    pub is_draining: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(config: Config) -> io::Result<Self> {
+        Ok(Self {
+            credentials: Credentials::open(&config.home)?,
+            home: config.home,
+            store: config.store,
+            git: config.git,
+            toolchains: config.toolchains,
+            client: config.client,
+            prices: config.prices,
+            version: config.version,
+            ledgers: Mutex::default(),
+            progress: Mutex::default(),
+            tool_versions: tokio::sync::Mutex::default(),
+            is_draining: AtomicBool::new(false),
+        })
+    }
+
+    /// The line watchers of the task see.
+    pub fn progress(&self, task: &TaskId) -> Progress {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).entry(task.clone()).or_default().clone()
+    }
+
+    pub fn forget_progress(&self, task: &TaskId) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).remove(task);
+    }
+
+    /// The ledger of a task's repository, with the base in it.
+    pub fn ledger_of_task(&self, facts: &SourceFacts) -> Result<Arc<Ledger>, String> {
+        let known = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(&facts.repository).cloned();
+        if let Some(ledger) = known
+            && ledger.tree_of(&facts.base_commit).is_ok()
+        {
+            return Ok(ledger);
+        }
+        let source = Source::open(&self.git, Path::new(&facts.repository)).map_err(|error| error.to_string())?;
+        let ledger = self.ledger(&source)?;
+        ledger.bring_base(&source, &facts.base_commit).map_err(|error| error.to_string())?;
+        Ok(ledger)
+    }
+
+    /// One ledger per repository for the life of the daemon: it caches.
+    fn ledger(&self, source: &Source) -> Result<Arc<Ledger>, String> {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ledger) = ledgers.get(&source.repository()) {
+            return Ok(Arc::clone(ledger));
+        }
+        let opened = Ledger::open_or_create(&self.git, &self.home, source).map_err(|error| error.to_string())?;
+        let ledger = Arc::new(opened);
+        ledgers.insert(source.repository(), Arc::clone(&ledger));
+        Ok(ledger)
+    }
+
+    /// Finds the repository, brings the base into the ledger, counts what the task will not see.
+    pub fn source_facts(&self, directory: &Path, base: Option<&str>) -> Result<SourceFacts, Refusal> {
+        let source = Source::open(&self.git, directory).map_err(Refusal::from)?;
+        let base = source.resolve(base.unwrap_or("HEAD")).map_err(Refusal::from)?;
+        let ledger = self.ledger(&source).map_err(Refusal::internal)?;
+        ledger.bring_base(&source, &base.commit).map_err(Refusal::internal)?;
+        let n_uncommitted = source.n_uncommitted(&ledger, &base.commit).map_err(Refusal::internal)?;
+        Ok(SourceFacts {
+            repository: source.repository(),
+            base_commit: base.commit,
+            base_name: base.name,
+            n_uncommitted,
+        })
+    }
+}
