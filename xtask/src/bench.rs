@@ -47,13 +47,13 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
+    if cfg!(debug_assertions) {
+        return again_in_release(root, arguments, &options);
+    }
     let binary = match &options.binary {
         Some(binary) => binary.canonicalize().with_context(|| format!("there is no {}", binary.display()))?,
-        None => build(root, "errand")?,
+        None => build(root, &["errand"])?.join("errand"),
     };
-    if cfg!(debug_assertions) {
-        return again_in_release(root, arguments, &binary);
-    }
     let stage = Stage::set(binary, options.n_runs, options.dir.as_deref())?;
     let machine = machine::Machine::look(&stage);
     let mut figures = Vec::new();
@@ -73,31 +73,33 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 /// The floor client and the simulator are part of what is measured, so they must not be slower than what people run.
-fn again_in_release(root: &Path, arguments: &[String], binary: &Path) -> anyhow::Result<ExitCode> {
-    let program = build(root, "xtask")?;
-    let mut command = Command::new(program);
+fn again_in_release(root: &Path, arguments: &[String], options: &Options) -> anyhow::Result<ExitCode> {
+    let packages: &[&str] = if options.binary.is_some() { &["xtask"] } else { &["errand", "xtask"] };
+    let programs = build(root, packages)?;
+    let mut command = Command::new(programs.join("xtask"));
     command.arg("bench").args(arguments);
-    if !arguments.iter().any(|argument| argument == "--binary") {
-        command.arg("--binary").arg(binary);
+    if options.binary.is_none() {
+        command.arg("--binary").arg(programs.join("errand"));
     }
     let status = command.status().context("cannot start the bench")?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Builds a package of ours in release and says where its program is.
-fn build(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
-    eprintln!("building {package} in release");
+/// Builds packages of ours in release, together so that what they share is built once, and says where the programs are.
+fn build(root: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    eprintln!("building {} in release", packages.join(" and "));
     let cargo = || {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(root);
         cargo
     };
-    let status = cargo().args(["build", "--quiet", "--release", "--package", package]).status()?;
-    anyhow::ensure!(status.success(), "{package} does not build");
+    let named = packages.iter().flat_map(|package| ["--package", package]);
+    let status = cargo().args(["build", "--quiet", "--release"]).args(named).status()?;
+    anyhow::ensure!(status.success(), "{} cannot be built", packages.join(" and "));
     let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
     let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
-    Ok(Path::new(target).join("release").join(package))
+    Ok(Path::new(target).join("release"))
 }
 
 impl Options {

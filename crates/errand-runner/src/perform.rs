@@ -7,6 +7,7 @@ mod model;
 mod prepare;
 mod tool_versions;
 mod tools;
+mod tree_outline;
 
 use crate::live::Live;
 use crate::materials;

@@ -197,6 +197,9 @@ pub struct CheckRecord {
     pub log: Text,
     /// What of it the model is shown when the check is red.
     pub excerpt: String,
+    /// What a known test runner counted, as `231 passed, 2 ignored`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<String>,
 }
 
 impl CheckRecord {

@@ -12,6 +12,7 @@ mod logs;
 pub mod registry;
 mod replace;
 mod tool;
+mod totals;
 
 pub use context::{Context, Output, RunDone, Site};
 pub use excerpt::{check_excerpt, run_excerpt};
@@ -20,3 +21,4 @@ pub use logs::Logs;
 pub use registry::Registry;
 pub use tool::wait::ended as ended_jobs;
 pub use tool::{Effect, Tool};
+pub use totals::test_totals;

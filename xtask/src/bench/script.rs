@@ -57,7 +57,8 @@ pub fn reads() -> Vec<Kind> {
 
 /// The steps, then the end of the job.
 pub fn job(kinds: &[Kind]) -> String {
-    let finish = json!({ "outcome": "done", "summary": "Nothing was meant to be done." });
+    let outcome = if kinds.contains(&Kind::Edit) { "done" } else { "nothing_to_change" };
+    let finish = json!({ "outcome": outcome, "summary": "Nothing was meant to be done." });
     format!("{}{}", steps(kinds), call("finish", &finish))
 }
 

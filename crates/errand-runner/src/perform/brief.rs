@@ -2,26 +2,28 @@
 //!
 //! Fixed for the life of the task. Nothing in it changes while the task works.
 
+use super::tree_outline::outline_of_tree;
 use super::{Desk, Failed, blocking, tool_versions};
 use errand_model::catalog;
+use errand_task::borders::Borders;
 use errand_task::contract::{Contract, Mode};
 use errand_task::event::{Event, TaskEvent};
 use errand_task::facts::CheckRecord;
+use errand_task::id::CommitId;
 use errand_task::state::State;
 use errand_task::text::Text;
 use errand_workspace::ledger::{Ledger, LogLine};
 use errand_workspace::trees::TreeEntry;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 const PROMPT: &str = include_str!("../prompt.md");
 /// Files with instructions for agents, and how much of them is shown.
 const INSTRUCTIONS: [&str; 2] = ["AGENTS.md", "CLAUDE.md"];
 const INSTRUCTION_BYTES: usize = 8_000;
-const TREE_ENTRIES: usize = 120;
+/// Manifests that decide how a project builds; one at the top is shown when it is small.
+const MANIFESTS: [&str; 4] = ["Cargo.toml", "package.json", "pyproject.toml", "go.mod"];
+const MANIFEST_BYTES: u64 = 2_500;
 const COMMITS: usize = 5;
-const LANGUAGES: usize = 5;
 
 impl Desk {
     pub(super) async fn brief(&mut self, state: &State) -> Result<(), Failed> {
@@ -31,7 +33,8 @@ impl Desk {
             catalog::resolve_for(&contract.model, &state.submitted.endpoint.base_url).map_err(Failed::internal)?;
         let ledger = self.ledger(state).await?;
         let (for_facts, commit) = (Arc::clone(&ledger), state.submitted.source.base_commit.clone());
-        let facts = blocking(move || Facts::measure(&for_facts, &commit)).await?.map_err(Failed::Internal)?;
+        let borders = Borders::of(contract).map_err(Failed::internal)?;
+        let facts = blocking(move || Facts::measure(&for_facts, &commit, &borders)).await?.map_err(Failed::Internal)?;
         let versions = tool_versions::measure(&self.shared, &facts.entries).await?;
         let opening = opening(state, &facts, &versions);
         let mut blobs = Vec::new();
@@ -49,13 +52,16 @@ impl Desk {
 /// What the ledger says about the base.
 struct Facts {
     entries: Arc<Vec<TreeEntry>>,
+    tree: String,
     commits: Vec<LogLine>,
+    /// The manifest at the top, when it is small.
+    manifest: Option<(String, String)>,
     /// Instruction files by path, cut to what is shown.
     instructions: Vec<(String, String)>,
 }
 
 impl Facts {
-    fn measure(ledger: &Ledger, commit: &errand_task::id::CommitId) -> Result<Self, String> {
+    fn measure(ledger: &Ledger, commit: &CommitId, borders: &Borders) -> Result<Self, String> {
         let tree = ledger.tree_of(commit).map_err(|error| error.to_string())?;
         let entries = ledger.list_tree(&tree).map_err(|error| error.to_string())?;
         let commits = ledger.last_commits(commit, COMMITS).map_err(|error| error.to_string())?;
@@ -71,7 +77,13 @@ impl Facts {
             }
             instructions.push((entry.shown(), text));
         }
-        Ok(Self { entries, commits, instructions })
+        let tree = outline_of_tree(ledger, &entries, borders);
+        let small = |entry: &&TreeEntry| MANIFESTS.contains(&entry.shown().as_str()) && entry.size <= MANIFEST_BYTES;
+        let manifest = entries.iter().find(small).and_then(|entry| {
+            let bytes = ledger.read_blob(&entry.id).ok()?;
+            Some((entry.shown(), String::from_utf8(bytes).ok()?))
+        });
+        Ok(Self { entries, tree, commits, manifest, instructions })
     }
 }
 
@@ -85,10 +97,15 @@ fn opening(state: &State, facts: &Facts, versions: &[String]) -> String {
     if !versions.is_empty() {
         push(&mut out, &format!("\nTools: {}", versions.join("; ")));
     }
-    push_tree(&mut out, &facts.entries);
-    push(&mut out, "\nLast commits:");
-    for commit in &facts.commits {
-        push(&mut out, &format!("{} {} {}", commit.short_id, commit.date, commit.subject));
+    out.push_str(&facts.tree);
+    if facts.commits.len() > 1 {
+        push(&mut out, "\nLast commits:");
+        for commit in &facts.commits {
+            push(&mut out, &format!("{} {} {}", commit.short_id, commit.date, commit.subject));
+        }
+    }
+    if let Some((path, text)) = &facts.manifest {
+        push(&mut out, &format!("\n{path}:\n```\n{}\n```", text.trim_end()));
     }
     for (path, text) in &facts.instructions {
         push(&mut out, &format!("\n# {path} of the repository\n\n{}", text.trim_end()));
@@ -125,7 +142,9 @@ fn push_contract(out: &mut String, contract: &Contract) {
             out,
             &format!(
                 "- `{command}` must fail on the old code with only your new or changed test files added, and pass on your \
-             result; put the regression test into a test file."
+                 result. errand proves both itself at the end, you need not. Test files are those under tests/, test/, spec/, \
+                 fixtures/ and the like, or named test_*, *_test.*, *.test.*, *.spec.*; tests beside the code do not count \
+                 here."
             ),
         );
     }
@@ -156,81 +175,16 @@ fn push_checks(out: &mut String, baseline: &[CheckRecord]) {
         push(
             out,
             &format!(
-                "\nCheck `{}` on the untouched code: {outcome}, {seconds:.1} s a run; output in log:check{number}",
+                "Check `{}` on the untouched code: {outcome}, {seconds:.1} s a run with what it had to build; output in \
+                 log:check{number}",
                 record.command
             ),
         );
+        if let Some(totals) = &record.totals {
+            push(out, &format!("  {totals}"));
+        }
         if !record.is_green() {
             push(out, &format!("```\n{}\n```", record.excerpt.trim_end()));
         }
     }
-}
-
-/// The tree to depth two: files in the first two levels, deeper ones counted by folder.
-fn push_tree(out: &mut String, entries: &[TreeEntry]) {
-    let mut by_language: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut lines: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for entry in entries {
-        let path = entry.shown();
-        let n_bytes = entry.size;
-        let mut parts = path.splitn(3, '/');
-        let key = match (parts.next(), parts.next(), parts.next()) {
-            (Some(top), Some(second), Some(_)) => format!("{top}/{second}/"),
-            _ => path.clone(),
-        };
-        let line = lines.entry(key).or_default();
-        *line = (line.0 + 1, line.1 + n_bytes);
-        if let Some((_, extension)) = path.rsplit_once('.')
-            && let Some(language) = language(extension)
-        {
-            *by_language.entry(language).or_default() += n_bytes;
-        }
-    }
-    let mut languages: Vec<_> = by_language.into_iter().collect();
-    languages.sort_by_key(|&(name, n_bytes)| (std::cmp::Reverse(n_bytes), name));
-    let names: Vec<_> =
-        languages.iter().take(LANGUAGES).map(|(name, n_bytes)| format!("{name} {}", size(*n_bytes))).collect();
-    push(out, &format!("\n{} files; {}", entries.len(), names.join(", ")));
-    for (path, (n_files, n_bytes)) in lines.iter().take(TREE_ENTRIES) {
-        match path.ends_with('/') {
-            true => push(out, &format!("{path}  {n_files} files, {}", size(*n_bytes))),
-            false => push(out, &format!("{path}  {}", size(*n_bytes))),
-        }
-    }
-    if lines.len() > TREE_ENTRIES {
-        push(out, &format!("… and {} more entries", lines.len() - TREE_ENTRIES));
-    }
-}
-
-fn size(n_bytes: u64) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = match n_bytes {
-        0..1_024 => write!(out, "{n_bytes} B"),
-        1_024..1_048_576 => write!(out, "{:.1} kB", n_bytes as f64 / 1_024.0),
-        _ => write!(out, "{:.1} MB", n_bytes as f64 / 1_048_576.0),
-    };
-    out
-}
-
-fn language(extension: &str) -> Option<&'static str> {
-    Some(match extension {
-        "rs" => "Rust",
-        "py" | "pyi" => "Python",
-        "js" | "mjs" | "cjs" | "jsx" => "JavaScript",
-        "ts" | "tsx" | "mts" => "TypeScript",
-        "go" => "Go",
-        "java" => "Java",
-        "kt" | "kts" => "Kotlin",
-        "c" | "h" => "C",
-        "cc" | "cpp" | "cxx" | "hpp" | "hh" => "C++",
-        "rb" => "Ruby",
-        "cs" => "C#",
-        "php" => "PHP",
-        "swift" => "Swift",
-        "sh" | "bash" => "Shell",
-        "sql" => "SQL",
-        "html" | "css" | "scss" => "web pages",
-        _ => return None,
-    })
 }

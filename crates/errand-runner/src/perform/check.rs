@@ -8,7 +8,7 @@ use errand_task::id::TreeId;
 use errand_task::state::State;
 use errand_task::test_paths;
 use errand_task::text::Text;
-use errand_tools::check_excerpt;
+use errand_tools::{check_excerpt, test_totals};
 use errand_workspace::command::{self, Limits, SandboxPlan};
 use errand_workspace::diff::mix_trees;
 use errand_workspace::workspace::Workspace;
@@ -55,6 +55,16 @@ impl Desk {
             blocking(move || workspace.restore(&workspace.base().clone())).await?.map_err(Failed::internal)?;
         }
         let (record, blobs) = record;
+        if phase == Phase::RegressionOld && !record.is_green() && did_not_build(&record.excerpt) {
+            let text = format!(
+                "the new tests do not build on the old code, so that they are red there proves nothing; write them against \
+                 what the old code has:\n{}",
+                record.excerpt.trim_end()
+            );
+            let event = Event::Check(CheckEvent::RegressionNotProvable { text });
+            self.live.note(vec![event], Vec::new()).await;
+            return Ok(());
+        }
         self.live.note(vec![Event::Check(CheckEvent::Ended { record })], blobs).await;
         Ok(())
     }
@@ -107,6 +117,7 @@ impl Desk {
             n_failed,
             end,
             duration_ms: duration.as_millis() as u64,
+            totals: test_totals(&output),
             log: Text::store(output, &mut blobs),
             excerpt,
         };
@@ -158,6 +169,22 @@ impl Desk {
         let mixed = blocking(move || mix_trees(&ledger, &base, &result, &tests)).await?.map_err(Failed::internal)?;
         Ok(Ok(mixed))
     }
+}
+
+/// Words of the common compilers and test collectors for "it never came to a test".
+fn did_not_build(excerpt: &str) -> bool {
+    let words = [
+        "error: could not compile",
+        "error[E",
+        "[build failed]",
+        "SyntaxError:",
+        "ImportError",
+        "ModuleNotFoundError",
+        "Cannot find module",
+        "error TS",
+        "COMPILATION ERROR",
+    ];
+    words.iter().any(|word| excerpt.contains(word))
 }
 
 fn result_tree(state: &State) -> Result<TreeId, Failed> {

@@ -26,6 +26,7 @@ impl Desk {
         let inputs = self.inputs(state).await?;
         let open: Vec<_> = state.calls.iter().filter(|open| open.result.is_none()).collect();
         let mut rest = open.as_slice();
+        let mut is_edit_refused = false;
         while let Some((first, _)) = rest.split_first() {
             let n_reads = rest.iter().take_while(|open| effect(&registry, open) == Effect::Reads).count();
             let (now, later) = rest.split_at(n_reads.max(1));
@@ -42,8 +43,12 @@ impl Desk {
                     self.answer_behind(later).await;
                     break;
                 }
+            } else if is_edit_refused && first.call.name == "run" {
+                let text = "not run: the edit before it was refused; send both again";
+                self.note_output(&first.call.id, Output::error(text), 0).await;
             } else {
-                self.change(state, &registry, &context, first, &inputs).await?;
+                let is_refused = self.change(state, &registry, &context, first, &inputs).await?;
+                is_edit_refused |= is_refused && first.call.name == "edit";
             }
         }
         self.note_ended_jobs(&context).await;
@@ -66,6 +71,7 @@ impl Desk {
         (output, started.elapsed().as_millis() as u64)
     }
 
+    /// Performs a call that changes something; says whether it was refused.
     async fn change(
         &self,
         state: &State,
@@ -73,8 +79,8 @@ impl Desk {
         context: &Context,
         open: &OpenCall,
         inputs: &HashMap<String, String>,
-    ) -> Result<(), Failed> {
-        let Some(tool) = registry.find(&open.call.name) else { return Ok(()) };
+    ) -> Result<bool, Failed> {
+        let Some(tool) = registry.find(&open.call.name) else { return Ok(false) };
         let workspace = std::sync::Arc::clone(&context.workspace);
         let before = match open.started.as_ref().and_then(|started| started.snapshot.clone()) {
             Some(snapshot) => {
@@ -92,8 +98,9 @@ impl Desk {
         let started = Instant::now();
         let site = Site { input: input_of(inputs, open), before: Some(&before) };
         let output = tool.call(context, site).await;
+        let is_refused = output.is_error;
         self.note_output(&open.call.id, output, started.elapsed().as_millis() as u64).await;
-        Ok(())
+        Ok(is_refused)
     }
 
     async fn finish(&self, registry: &Registry, context: &Context, open: &OpenCall, inputs: &HashMap<String, String>) {

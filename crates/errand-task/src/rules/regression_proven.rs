@@ -18,26 +18,28 @@ pub fn rule(state: &State) -> Option<Action> {
         return reject(text.clone(), Verdict::Unverified);
     }
     let record = |phase| finish.checks.iter().find(|record| record.phase == phase);
+    // A check with the same command has shown this half already.
+    let is_shown = |check: &CheckRecord| check.phase == Phase::Result && check.command == *command && check.is_green();
+    if !finish.checks.iter().any(is_shown) {
+        // First on the result: its clean checkout is there from the checks.
+        let Some(new) = record(Phase::RegressionNew) else {
+            return Some(Action::RunCheck { phase: Phase::RegressionNew, index: 0 });
+        };
+        if !new.is_green() {
+            let finding =
+                format!("`{command}` fails on your result ({}):\n{}", new.end.headline(), new.excerpt.trim_end());
+            return reject(finding, Verdict::ChecksFailed);
+        }
+    }
     let Some(old) = record(Phase::RegressionOld) else {
         return Some(Action::RunCheck { phase: Phase::RegressionOld, index: 0 });
     };
-    if old.is_green() {
-        let finding = format!(
-            "`{command}` passes on the old code with your new tests: they do not show the bug; \
-             a regression test must fail without the fix"
-        );
-        return reject(finding, Verdict::ChecksFailed);
-    }
-    // A check with the same command has shown the other half already.
-    let is_shown = |check: &CheckRecord| check.phase == Phase::Result && check.command == *command && check.is_green();
-    if finish.checks.iter().any(is_shown) {
+    if !old.is_green() {
         return None;
     }
-    let Some(new) = record(Phase::RegressionNew) else {
-        return Some(Action::RunCheck { phase: Phase::RegressionNew, index: 0 });
-    };
-    if new.is_green() {
-        return None;
-    }
-    reject(format!("`{command}` fails on your result ({})", new.end.headline()), Verdict::ChecksFailed)
+    let finding = format!(
+        "`{command}` passes on the old code with your new tests: they do not show the bug; a regression test must fail \
+         without the fix"
+    );
+    reject(finding, Verdict::ChecksFailed)
 }

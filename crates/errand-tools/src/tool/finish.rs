@@ -20,16 +20,17 @@ struct Input {
     outcome: OutcomeWord,
     /// At most three sentences.
     summary: String,
-    /// Root cause, with its places as path:line.
+    /// Root cause of a bug, with places as path:line of the untouched code.
     cause: Option<CauseInput>,
     changes: Option<Vec<ChangeInput>>,
     tests: Option<Vec<TestInput>>,
     /// Numbers of runs that show it works, younger than the last edit.
     checks: Option<Vec<u32>>,
+    /// Leave out what the contract's checks cover.
     not_checked: Option<Vec<String>>,
     risks: Option<Vec<String>>,
     assumptions: Option<Vec<String>>,
-    /// Places that did not fit.
+    /// For a change over many places: those that did not fit.
     exceptions: Option<Vec<String>>,
     side_findings: Option<Vec<String>>,
     /// A plan, map or answer: Markdown with path:line references.

@@ -40,8 +40,8 @@ impl Tool for Read {
     }
 
     fn description(&self) -> &'static str {
-        "Read up to 8 file ranges in one call, 400 lines each unless you say. path may also be log:7, the whole output \
-         of run 7. Lines come as `120│text`; the number and │ are not part of the file."
+        "Read up to 8 file ranges in one call, 400 lines each unless you say, at most 24 kB a range and 48 kB a call. \
+         path may also be log:7, the whole output of run 7. Lines come as `120│text`; the number and │ are not part of the file."
     }
 
     fn schema(&self) -> Value {
@@ -54,8 +54,12 @@ impl Tool for Read {
 
     fn headline(&self, input: &Value) -> String {
         let files = input.get("files").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let paths: Vec<_> = files.iter().filter_map(|file| file.get("path")?.as_str()).collect();
-        paths.join(" ")
+        let range = |file: &Value| {
+            let path = file.get("path")?.as_str()?;
+            let start = file.get("start").and_then(Value::as_i64);
+            Some(start.map_or_else(|| path.to_owned(), |start| format!("{path}:{start}")))
+        };
+        files.iter().filter_map(range).collect::<Vec<_>>().join(" ")
     }
 
     fn call<'a>(&'a self, context: &'a Context, site: Site<'a>) -> BoxFuture<'a, Output> {
@@ -137,9 +141,11 @@ fn show(range: &Range, text: &str, room: usize) -> String {
         body.push_str(&numbered);
         last += 1;
     }
+    // A range that ended where it was asked to end needs no word about the rest.
+    let is_as_asked = range.lines.is_some_and(|n| last == first + n.max(1));
     let more = match lines.len() - last {
-        0 => String::new(),
-        n => format!("… {n} more lines, from {}\n", last + 1),
+        n if n > 0 && !is_as_asked => format!("… {n} more lines, from {}\n", last + 1),
+        _ => String::new(),
     };
     let head = match (first, last == lines.len()) {
         (0, true) => format!("{} {} lines", range.path, lines.len()),
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn ranges() {
         check(None, None, "x\ny\n", "a 2 lines\n1│x\n2│y\n");
-        check(Some(2), Some(1), "x\ny\nz\n", "a 2-2 of 3\n2│y\n… 1 more lines, from 3\n");
+        check(Some(2), Some(1), "x\ny\nz\n", "a 2-2 of 3\n2│y\n");
         check(Some(-1), None, "x\ny\nz\n", "a 3-3 of 3\n3│z\n");
         check(Some(9), None, "x\n", "a has 1 lines; there is no line 9\n");
         check(None, None, "", "a is empty\n");
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn a_full_range_says_where_to_go_on() {
         let text = "0123456789\n".repeat(200);
-        let shown = show(&Range { path: "a".into(), start: None, lines: None }, &text, 140);
+        let shown = show(&Range { path: "a".into(), start: None, lines: None }, &text, 151);
         assert!(shown.ends_with("10│0123456789\n… 190 more lines, from 11\n"), "{shown}");
     }
 }

@@ -49,7 +49,8 @@ impl Tool for Search {
     }
 
     fn description(&self) -> &'static str {
-        "Search file contents. Hits are grouped by file and always counted in full; ignored files are left out."
+        "Search file contents. Hits come as `12│text`, lines around them as `12┊text`, grouped by file and always counted \
+         in full; ignored files are left out."
     }
 
     fn schema(&self) -> Value {
@@ -62,7 +63,7 @@ impl Tool for Search {
 
     fn headline(&self, input: &Value) -> String {
         let text = |key: &str| input.get(key).and_then(Value::as_str).unwrap_or_default();
-        format!("{:?} {}", text("pattern"), text("glob"))
+        format!("{} {}", text("pattern"), text("glob"))
     }
 
     fn call<'a>(&'a self, context: &'a Context, site: Site<'a>) -> BoxFuture<'a, Output> {
@@ -138,7 +139,7 @@ fn show(found: &Found, mode: Mode) -> String {
                 out.push_str("  --\n");
             }
             last = Some(line.number);
-            let mark = if line.is_match { '│' } else { ' ' };
+            let mark = if line.is_match { '│' } else { '┊' };
             out.push_str(&format!("{:>5}{mark}{}\n", line.number, line.text));
         }
         n_shown += n_here;

@@ -335,6 +335,7 @@ fn check_record(phase: Phase) -> CheckRecord {
         duration_ms: 31_000,
         log: stored("log"),
         excerpt: "test login::expired ... FAILED".to_owned(),
+        totals: Some("11 passed, 1 failed".to_owned()),
     }
 }
 
