@@ -57,7 +57,7 @@ pub fn is_local(base_url: &str) -> bool {
 }
 
 /// Whether this is the endpoint of the vendor itself; a base URL that cannot be read counts as one.
-pub(crate) fn is_vendor(base_url: &str) -> bool {
+pub fn is_vendor(base_url: &str) -> bool {
     Target::parse(base_url).map_or(true, |target| target.base.host_str() == Some(VENDOR_HOST))
 }
 

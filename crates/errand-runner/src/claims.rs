@@ -51,8 +51,12 @@ pub fn of(state: &State) -> Vec<Claim> {
     for number in &report.checks {
         let run = state.runs.iter().find(|run| run.record.number == *number);
         let (support, why) = match run {
-            Some(run) if run.record.is_success() => (Support::Supported, format!("`{}` passed", run.record.command)),
-            Some(run) => (Support::Contradicted, format!("`{}`: {}", run.record.command, run.record.headline())),
+            Some(run) if run.record.is_success() => {
+                (Support::Supported, format!("`{}`: exit 0", short(&run.record.command)))
+            }
+            Some(run) => {
+                (Support::Contradicted, format!("`{}`: {}", short(&run.record.command), run.record.headline()))
+            }
             None => (Support::Contradicted, "there was no such run".to_owned()),
         };
         say(format!("run {number} shows it"), support, why);
@@ -63,11 +67,18 @@ pub fn of(state: &State) -> Vec<Claim> {
             true => (Support::Supported, "files of tests are new or changed"),
             false => (Support::Unsupported, "no file of tests is changed; they may stand beside the code"),
         };
-        say(format!("{} tests added or changed", report.tests.len()), support, why.to_owned());
+        say("tests were added or changed".to_owned(), support, why.to_owned());
     }
     let missing = state.result.as_ref().map(|result| result.missing_references.as_slice()).unwrap_or_default();
     for place in missing {
         say(format!("cites {place}"), Support::Contradicted, "there is no such place in the result".to_owned());
     }
     claims
+}
+
+/// The first line of a command, cut.
+fn short(command: &str) -> String {
+    let line = command.lines().next().unwrap_or_default();
+    let kept: String = line.chars().take(80).collect();
+    if kept.len() < command.len() { format!("{kept}…") } else { kept }
 }

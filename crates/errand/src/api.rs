@@ -85,6 +85,8 @@ pub struct Submitted {
     pub base_name: String,
     /// Files with uncommitted changes, which the task does not see.
     pub n_uncommitted: u32,
+    /// Where the model is asked, when that is not the vendor's own endpoint.
+    pub other_endpoint: Option<String>,
 }
 
 /// A line of `ls`.
@@ -168,6 +170,8 @@ pub struct Detail {
     pub report: Option<Report>,
     /// Claims of the report that can be held against the journal.
     pub claims: Vec<Claim>,
+    /// Places (`path:line`) the report cites; errand looked whether each exists.
+    pub places_cited: usize,
     pub cost: Cost,
     pub created_at: String,
     pub ended_at: Option<String>,
@@ -184,6 +188,10 @@ pub struct CheckResult {
     pub failed_runs: u32,
     pub duration_ms: u64,
     pub tree: String,
+    /// What a known test runner counted.
+    pub totals: Option<String>,
+    /// The telling part of a red check's output.
+    pub excerpt: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

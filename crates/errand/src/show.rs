@@ -2,7 +2,7 @@
 
 pub mod events;
 
-use crate::api::{CheckResult, Claim, ClaimStatus, Detail, Diff, DiffFile};
+use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Detail, Diff, DiffFile};
 use crate::cli::run::enforced;
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::terminal::own_name;
@@ -42,13 +42,18 @@ pub fn detail(screen: &Screen, detail: &Detail) -> Vec<String> {
         out.push(format!("  → {}", safe(hint)));
     }
     match &detail.report {
+        // What errand measured comes first: it is what the verdict rests on.
         Some(report) => {
             out.push(format!("  goal: {}", safe_line(&detail.goal, screen.width.saturating_sub(8))));
+            out.extend(measured(screen, detail));
             out.extend(the_report(screen, report));
         }
-        None => out.extend(enforced(screen, &detail.contract, &detail.model)),
+        None => {
+            out.extend(enforced(screen, &detail.contract, &detail.model));
+            out.extend(measured(screen, detail));
+        }
     }
-    out.extend(measured(screen, detail));
+    out.extend(cost(screen, detail));
     out.extend(next_commands(detail));
     out
 }
@@ -118,7 +123,22 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
     let mut out = Vec::new();
     if !detail.checks.is_empty() {
         out.push(title(screen, "Checks run by errand"));
-        out.extend(detail.checks.iter().map(|check| check_line(screen, check)));
+        out.extend(detail.checks.iter().flat_map(|check| check_lines(screen, check)));
+    }
+    let cited = detail.report.as_ref().map(|report| report.checks.as_slice()).unwrap_or_default();
+    let runs: Vec<_> = detail.commands.iter().filter(|run| cited.contains(&run.number)).collect();
+    if !runs.is_empty() {
+        out.push(title(screen, "Runs the agent cites"));
+        let line = |run: &&CommandRun| {
+            let end = format!("{} · {}", run.outcome, duration(run.duration_ms));
+            format!("  {:>3}  {}  {}", run.number, safe_line(&run.command, 70), screen.paint(Look::Dim, &end))
+        };
+        out.extend(runs.iter().map(line));
+    }
+    if detail.places_cited > 0 {
+        let n_missing = detail.claims.iter().filter(|claim| claim.text.starts_with("cites ")).count();
+        let verdict = if n_missing == 0 { "all of them exist".to_owned() } else { format!("{n_missing} do not exist") };
+        out.push(format!("\n  {} places in the code are cited, {verdict}", detail.places_cited));
     }
     if !detail.violations.is_empty() {
         out.push(title(screen, "Borders crossed"));
@@ -134,6 +154,11 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
         out.push(title(screen, &format!("Diff{applied}")));
         out.extend(diff_stat(screen, &detail.diff));
     }
+    out
+}
+
+fn cost(screen: &Screen, detail: &Detail) -> Vec<String> {
+    let mut out = Vec::new();
     let cost = &detail.cost;
     if detail.steps > 0 {
         let n_prompt = cost.input_tokens + cost.cache_read_tokens + cost.cache_write_tokens;
@@ -155,7 +180,7 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
     out
 }
 
-fn check_line(screen: &Screen, check: &CheckResult) -> String {
+fn check_lines(screen: &Screen, check: &CheckResult) -> Vec<String> {
     let (mark, look) = if check.passed { ("green", Look::Good) } else { ("red", Look::Bad) };
     let phase = match check.phase {
         Phase::Baseline => "base",
@@ -168,13 +193,30 @@ fn check_line(screen: &Screen, check: &CheckResult) -> String {
         (n, 0) => format!("{n} of {n} runs passed"),
         (n, failed) => format!("{failed} of {n} runs failed ({})", check.outcome),
     };
-    format!(
+    let totals = check.totals.as_ref().map(|totals| format!(" · {totals}")).unwrap_or_default();
+    let mut lines = vec![format!(
         "  {} {:<20}  {}  {}",
         screen.paint(look, &format!("{mark:<5}")),
         phase,
         safe(&check.command),
-        screen.paint(Look::Dim, &format!("{runs} · {}", duration(check.duration_ms)))
-    )
+        screen.paint(Look::Dim, &format!("{runs}{totals} · {}", duration(check.duration_ms)))
+    )];
+    if !check.passed {
+        let telling = check.excerpt.lines().filter(|line| names_a_failure(line)).take(3);
+        lines.extend(telling.map(|line| format!("        {}", screen.paint(Look::Dim, &safe_line(line, 100)))));
+    }
+    lines
+}
+
+/// Lines that say what failed, in the words of the common test runners and compilers.
+fn names_a_failure(line: &str) -> bool {
+    let line = line.trim();
+    let is_panic = line.contains("panicked at") || line.contains("AssertionError");
+    is_panic
+        || line.ends_with("FAILED")
+        || line.starts_with("FAILED ")
+        || line.starts_with("error")
+        || line.starts_with("--- FAIL")
 }
 
 fn claim_line(screen: &Screen, claim: &Claim) -> String {

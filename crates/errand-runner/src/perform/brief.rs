@@ -124,12 +124,14 @@ fn push_contract(out: &mut String, contract: &Contract) {
         match contract.mode {
             Mode::Change => "- Files may change within the borders below.",
             Mode::Plan => {
-                "- Nothing may be edited. Deliver a plan or map in `document`: Markdown, every statement about the code with \
-             its path:line; errand checks that each place exists."
+                "- Nothing may be edited. Deliver a plan or map in `document`: Markdown, as long as the job needs, every \
+                 statement about the code with its path:line or path:from-to in the repository; errand checks that each \
+                 place exists. Throw-away programs under $TMPDIR are welcome where a doubt can be measured: say of such a \
+                 claim which run shows it, and of the others that they are by reading."
             }
             Mode::Answer => {
                 "- Nothing may be edited. Deliver a short answer in `document`: Markdown, with the path:line places it rests \
-             on; errand checks that each place exists. Answer as soon as you know."
+                 on; errand checks that each place exists. Answer as soon as you know."
             }
         },
     );

@@ -21,7 +21,8 @@ impl Desk {
         let seen = blocking(move || {
             let tree = workspace.snapshot().map_err(|error| error.to_string())?.tree;
             let changes = diff(workspace.ledger(), workspace.base(), &tree).map_err(|error| error.to_string())?;
-            let missing = missing(workspace.ledger(), &tree, &references);
+            // Causes are cited as the code was, documents as it is.
+            let missing = missing(workspace.ledger(), &[workspace.base(), &tree], &references);
             let blemishes = blemishes(workspace.ledger(), workspace.base(), &tree, &changes);
             Ok::<_, String>((tree, changes, missing, blemishes))
         });
@@ -33,14 +34,15 @@ impl Desk {
     }
 }
 
-/// The references that point to no line of the tree.
-fn missing(ledger: &Ledger, tree: &TreeId, references: &[Reference]) -> Vec<String> {
-    let exists = |reference: &Reference| {
+/// The references that point to no line of any of the trees.
+fn missing(ledger: &Ledger, trees: &[&TreeId], references: &[Reference]) -> Vec<String> {
+    let exists_in = |tree: &TreeId, reference: &Reference| {
         let path = reference.path.trim_start_matches("./");
         let Ok(Some(bytes)) = file_in(ledger, tree, path) else { return false };
         let n_lines = String::from_utf8_lossy(&bytes).lines().count();
         reference.end_line as usize <= n_lines
     };
+    let exists = |reference: &Reference| trees.iter().any(|tree| exists_in(tree, reference));
     let shown = |reference: &Reference| match reference.line == reference.end_line {
         true => format!("{}:{}", reference.path, reference.line),
         false => format!("{}:{}-{}", reference.path, reference.line, reference.end_line),

@@ -159,6 +159,9 @@ fn receipt(screen: &Screen, submitted: &Submitted) -> String {
         ));
     }
     out.push(line(screen, "base", &base));
+    if let Some(endpoint) = &submitted.other_endpoint {
+        out.push(line(screen, "endpoint", &safe(endpoint)));
+    }
     if let Some(id) = &submitted.id {
         let own = own_name();
         out.push(String::new());

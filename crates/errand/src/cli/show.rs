@@ -3,6 +3,7 @@
 use super::{Session, follow, task_path};
 use crate::api::Detail;
 use crate::failure::Failure;
+use crate::screen::safe;
 use crate::show;
 use errand_task::verdict::ExitCode;
 
@@ -14,6 +15,9 @@ pub struct Args {
     /// The journal instead: one event a line.
     #[arg(long)]
     events: bool,
+    /// Only the document of a plan or an answer, as Markdown.
+    #[arg(long, conflicts_with = "events")]
+    document: bool,
 }
 
 pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
@@ -23,6 +27,15 @@ pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Verified);
     }
     let detail: Detail = client.get(&task_path(&args.id, "")?).await?;
+    if args.document {
+        let document = detail.report.as_ref().and_then(|report| report.document.clone());
+        let document = document.ok_or_else(|| {
+            Failure::usage(format!("task {} has no document", detail.id))
+                .hint("plans and answers have one when they are done")
+        })?;
+        session.print(&document, |_| safe(&document).trim_end().to_owned())?;
+        return Ok(ExitCode::Verified);
+    }
     session.print(&detail, |screen| show::detail(screen, &detail).join("\n"))?;
     Ok(ExitCode::Verified)
 }

@@ -104,6 +104,7 @@ async fn list(State(daemon): State<Daemon>) -> Answer<Vec<api::Task>> {
 
 async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> Answer<api::Submitted> {
     let contract = api::Terms::of(&body.contract);
+    let other_endpoint = Some(body.base_url.clone()).filter(|base_url| !errand_model::endpoint::is_vendor(base_url));
     let submission = Submission {
         contract: body.contract,
         name: body.name.clone(),
@@ -132,6 +133,7 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         base_commit: source.base_commit.to_string(),
         base_name: source.base_name,
         n_uncommitted: source.n_uncommitted,
+        other_endpoint,
     }))
 }
 

@@ -38,7 +38,9 @@ pub fn detail(state: &State) -> Detail {
         commands: state.runs.iter().map(command).collect(),
         diff: result.map(|result| Diff::of(&result.diff)).unwrap_or_default(),
         report: state.finish.as_ref().map(|finish| finish.report.clone()),
-        claims: claims::of(state).into_iter().map(claim).collect(),
+        // While the gates are at work there is nothing to hold the claims against yet.
+        claims: if turn.ended.is_some() { claims::of(state).into_iter().map(claim).collect() } else { Vec::new() },
+        places_cited: state.finish.as_ref().map_or(0, |finish| finish.report.references().len()),
         cost: Cost {
             usd: state.spend.settled.as_usd(),
             uncertain_usd: state.spend.uncertain.as_usd(),
@@ -70,6 +72,8 @@ fn check(record: &CheckRecord) -> CheckResult {
         failed_runs: record.n_failed,
         duration_ms: record.duration_ms,
         tree: record.tree.to_string(),
+        totals: record.totals.clone(),
+        excerpt: record.excerpt.clone(),
     }
 }
 

@@ -11,6 +11,9 @@ use errand_task::text::Text;
 use serde::Deserialize;
 use std::collections::HashMap;
 
+/// Lines shown of what the model says between its calls.
+const NARRATION_LINES: usize = 5;
+
 /// A record as the stream brings it.
 #[derive(Deserialize)]
 pub struct Told {
@@ -78,7 +81,12 @@ impl Teller {
                 if let Text::Inline(text) = text
                     && !text.trim().is_empty()
                 {
-                    lines.extend(wrapped(screen, text.trim(), 0).into_iter().take(4));
+                    let words = wrapped(screen, text.trim(), 0);
+                    let is_cut = words.len() > NARRATION_LINES;
+                    lines.extend(words.into_iter().take(NARRATION_LINES));
+                    if is_cut {
+                        lines.push("…".to_owned());
+                    }
                 }
                 lines
             }
