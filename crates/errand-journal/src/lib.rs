@@ -4,6 +4,7 @@
 //! acknowledged when it is on disk, and only then told to anyone. One writer thread commits what several tasks bring at
 //! the same moment together, so many tasks share one `fsync`.
 
+mod file;
 mod ledger;
 mod schema;
 pub mod sqlite;
@@ -17,6 +18,8 @@ use errand_task::state::Record;
 use errand_task::summary::Summary;
 use errand_task::text::Blob;
 use futures_util::future::BoxFuture;
+use std::fmt::Display;
+use std::path::Path;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
@@ -49,8 +52,12 @@ pub enum StoreError {
     NoBlob(Digest),
     #[error("the journal of task {task} is damaged at event {seq}")]
     Damaged { task: TaskId, seq: Seq },
+    #[error("the text {0} in the journal is damaged")]
+    DamagedBlob(Digest),
     #[error("the journal was written by a newer errand (format {found}, this one knows {known})")]
     Newer { found: i64, known: i64 },
+    #[error("{path} is not a journal of errand but another database, and was left as it is")]
+    Foreign { path: String },
     #[error("the journal cannot be opened at {path}: {why}")]
     Open { path: String, why: String },
     /// The outcome of the last write is unknown: read the head before the next one.
@@ -58,6 +65,12 @@ pub enum StoreError {
     Write(String),
     #[error("the journal cannot be read: {0}")]
     Read(String),
+}
+
+impl StoreError {
+    fn open(path: &Path, why: impl Display) -> Self {
+        Self::Open { path: path.display().to_string(), why: why.to_string() }
+    }
 }
 
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -70,9 +83,11 @@ pub trait Store: Send + Sync {
     /// Records after `after`, in order; checked against their checksums.
     fn records(&self, task: &TaskId, after: Seq) -> Answer<'_, Vec<Record>>;
 
+    /// The bytes of this digest; checked against it.
     fn blob(&self, digest: &Digest) -> Answer<'_, Vec<u8>>;
 
-    /// Every task's line, newest first.
+    /// Every task's line, newest first. A line that cannot be read is made again from the task's events. Where these are
+    /// damaged too, it says so: a failed task of which no more than the id is known, with the damage as its note.
     fn summaries(&self) -> Answer<'_, Vec<Summary>>;
 
     /// Every settled or uncertain cost, oldest first; of one task or of all.
@@ -81,6 +96,6 @@ pub trait Store: Send + Sync {
     /// Takes the task out of the lists. Its events and costs stay in the journal.
     fn remove(&self, task: &TaskId, at_ms: i64) -> Answer<'_, ()>;
 
-    /// Told after each commit. A receiver that lags misses notices, not events: it reads from its own offset.
+    /// Told after each commit of events. A receiver that lags misses notices, not events: it reads from its own offset.
     fn subscribe(&self) -> broadcast::Receiver<Committed>;
 }

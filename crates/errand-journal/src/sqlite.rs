@@ -1,14 +1,14 @@
 //! The journal in one SQLite file: WAL, `synchronous=FULL`, one writer thread, readers on their own connection.
 
-use crate::writer::{self, Checksum, NO_CHECKSUM, Request};
-use crate::{Answer, Batch, Committed, LedgerRow, Store, StoreError, schema};
+use crate::writer::{self, Checksum, NO_CHECKSUM, Request, Work};
+use crate::{Answer, Batch, Committed, LedgerRow, Store, StoreError, file, schema};
+use errand_task::contract::Mode;
 use errand_task::id::{Digest, Seq, TaskId};
 use errand_task::money::Pico;
-use errand_task::state::Record;
+use errand_task::state::{Record, State};
 use errand_task::summary::Summary;
+use errand_task::verdict::Status;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::{broadcast, oneshot};
@@ -16,43 +16,37 @@ use tokio::sync::{broadcast, oneshot};
 /// Notices kept for a slow listener before it has to read without them.
 const NOTICES: usize = 1024;
 
+/// The reader goes first: the writer, the last to leave, folds the log into the file.
 pub struct Sqlite {
-    requests: mpsc::Sender<Request>,
     reader: Arc<Mutex<Connection>>,
+    requests: mpsc::Sender<Request>,
     notices: broadcast::Sender<Committed>,
 }
 
 impl Sqlite {
-    /// Opens or creates the journal; the file is the owner's alone.
+    /// Opens or creates the journal; the file is the owner's alone. A file that is newer or not ours is left untouched.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let failed = |why: String| StoreError::Open { path: path.display().to_string(), why };
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| failed(error.to_string()))?;
-        let open = |flags| Connection::open_with_flags(path, flags).map_err(|error| failed(error.to_string()));
-        let connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        schema::prepare_writer(&connection)?;
-        let reader = open(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let path = &file::prepare(path)?;
+        let failed = |error: rusqlite::Error| StoreError::open(path, error);
+        let open = |flags| Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed);
+        let mut connection = open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::prepare_writer(&mut connection, path)?;
+        let reader = open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        reader.busy_timeout(schema::BUSY_TIMEOUT).map_err(failed)?;
         let (requests, inbox) = mpsc::channel();
         let (notices, _) = broadcast::channel(NOTICES);
         let told = notices.clone();
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer::run(connection, inbox, told))
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(Self { requests, reader: Arc::new(Mutex::new(reader)), notices })
+            .map_err(|error| StoreError::open(path, error))?;
+        Ok(Self { reader: Arc::new(Mutex::new(reader)), requests, notices })
     }
 
     /// Sends a request to the writer and waits for its answer.
-    fn ask<T: Send + 'static>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
-    ) -> Answer<'_, T> {
+    fn ask(&self, task: &TaskId, work: Work) -> Answer<'_, Vec<Record>> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.requests.send(request(reply));
+        let sent = self.requests.send(Request { task: task.clone(), work, reply });
         Box::pin(async move {
             let gone = || StoreError::Write("the journal's writer has ended".to_owned());
             sent.map_err(|_| gone())?;
@@ -75,8 +69,7 @@ impl Sqlite {
 
 impl Store for Sqlite {
     fn append(&self, task: &TaskId, expected: Seq, batch: Batch) -> Answer<'_, Vec<Record>> {
-        let task = task.clone();
-        self.ask(|reply| Request::Append { task, expected, batch, reply })
+        self.ask(task, Work::Append { expected, batch })
     }
 
     fn records(&self, task: &TaskId, after: Seq) -> Answer<'_, Vec<Record>> {
@@ -87,23 +80,17 @@ impl Store for Sqlite {
     fn blob(&self, digest: &Digest) -> Answer<'_, Vec<u8>> {
         let digest = digest.clone();
         self.query(move |connection| {
-            connection
+            let bytes: Vec<u8> = connection
                 .query_row("SELECT bytes FROM blobs WHERE digest = ?1", [digest.as_str()], |row| row.get(0))
                 .optional()
                 .map_err(unreadable)?
-                .ok_or(StoreError::NoBlob(digest))
+                .ok_or_else(|| StoreError::NoBlob(digest.clone()))?;
+            if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(StoreError::DamagedBlob(digest)) }
         })
     }
 
     fn summaries(&self) -> Answer<'_, Vec<Summary>> {
-        self.query(|connection| {
-            let sql = "SELECT summary FROM tasks WHERE removed_at_ms IS NULL ORDER BY created_at_ms DESC, id";
-            let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
-            let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(unreadable)?;
-            lines
-                .map(|line| serde_json::from_str(&line.map_err(unreadable)?).map_err(unreadable))
-                .collect::<Result<Vec<Summary>, _>>()
-        })
+        self.query(read_summaries)
     }
 
     fn ledger(&self, task: Option<&TaskId>) -> Answer<'_, Vec<LedgerRow>> {
@@ -112,8 +99,8 @@ impl Store for Sqlite {
     }
 
     fn remove(&self, task: &TaskId, at_ms: i64) -> Answer<'_, ()> {
-        let task = task.clone();
-        self.ask(|reply| Request::Remove { task, at_ms, reply })
+        let removed = self.ask(task, Work::Remove { at_ms });
+        Box::pin(async move { removed.await.map(drop) })
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Committed> {
@@ -122,13 +109,14 @@ impl Store for Sqlite {
 }
 
 fn read_records(connection: &Connection, task: &TaskId, after: Seq) -> Result<Vec<Record>, StoreError> {
+    let damaged = |seq| StoreError::Damaged { task: task.clone(), seq };
     let before = connection
         .query_row("SELECT checksum FROM events WHERE task = ?1 AND seq = ?2", (task.as_str(), after.0), |row| {
-            row.get(0)
+            Ok(row.get::<_, Checksum>(0).ok())
         })
         .optional()
         .map_err(unreadable)?;
-    let mut last: Checksum = before.unwrap_or(NO_CHECKSUM);
+    let mut last = before.unwrap_or(Some(NO_CHECKSUM)).ok_or_else(|| damaged(after))?;
     let sql = "SELECT seq, at_ms, body, checksum FROM events WHERE task = ?1 AND seq > ?2 ORDER BY seq";
     let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
     let mut rows = statement.query((task.as_str(), after.0)).map_err(unreadable)?;
@@ -139,19 +127,65 @@ fn read_records(connection: &Connection, task: &TaskId, after: Seq) -> Result<Ve
         let (seq, at_ms, body, sum) = (|| -> rusqlite::Result<_> {
             Ok((Seq(row.get(0)?), row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Checksum>(3)?))
         })()
-        .map_err(unreadable)?;
-        last = writer::checksum(&last, seq, at_ms, &body);
-        let damaged = || StoreError::Damaged { task: task.clone(), seq: expected };
+        .map_err(|_| damaged(expected))?;
+        last = writer::checksum(&last, task, seq, at_ms, &body);
         if seq != expected || sum != last {
-            return Err(damaged());
+            return Err(damaged(expected));
         }
-        let event = serde_json::from_str(&body).map_err(|_| damaged())?;
+        let event = serde_json::from_str(&body).map_err(|_| damaged(expected))?;
         records.push(Record { seq, at_ms, event });
     }
     if records.is_empty() && after == Seq(0) {
         return Err(StoreError::NoTask(task.clone()));
     }
     Ok(records)
+}
+
+fn read_summaries(connection: &Connection) -> Result<Vec<Summary>, StoreError> {
+    let sql =
+        "SELECT id, created_at_ms, summary FROM tasks WHERE removed_at_ms IS NULL ORDER BY created_at_ms DESC, id";
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    let lines = statement.query_and_then([], |row| {
+        let id = TaskId::new(row.get_ref(0)?.as_str()?);
+        let line = row.get::<_, String>(2).ok().and_then(|line| serde_json::from_str(&line).ok());
+        Ok(line.unwrap_or_else(|| line_again(connection, id, row.get(1).unwrap_or_default())))
+    });
+    lines.map_err(unreadable)?.collect::<rusqlite::Result<_>>().map_err(unreadable)
+}
+
+/// The line of a task whose own cannot be read: from its events, or at least with its name and what is wrong.
+fn line_again(connection: &Connection, id: TaskId, created_at_ms: i64) -> Summary {
+    let note = match read_records(connection, &id, Seq(0)) {
+        Ok(records) => match State::fold(id.clone(), &records) {
+            Some(state) => return Summary::of(&state),
+            None => StoreError::Damaged { task: id.clone(), seq: Seq(1) }.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    // Not resting would start it. It has not ended, so that nobody throws away what it needs.
+    Summary {
+        id,
+        note,
+        status: Status::Failed,
+        created_at_ms,
+        changed_at_ms: created_at_ms,
+        ended_at_ms: None,
+        name: None,
+        goal: String::new(),
+        mode: Mode::Change,
+        repository: String::new(),
+        verdict: None,
+        exit_code: None,
+        model: String::new(),
+        n_steps: 0,
+        spent: Pico::ZERO,
+        uncertain: Pico::ZERO,
+        budget: Pico::ZERO,
+        n_files: 0,
+        added: 0,
+        removed: 0,
+        is_applied: false,
+    }
 }
 
 fn read_ledger(connection: &Connection, task: Option<&TaskId>) -> Result<Vec<LedgerRow>, StoreError> {

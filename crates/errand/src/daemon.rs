@@ -108,6 +108,7 @@ async fn start(home: &Home) -> Result<Arc<Supervisor>, Failure> {
 fn journal_failure(error: StoreError) -> Failure {
     let hint = match &error {
         StoreError::Newer { .. } => "use the newer errand, or another ERRAND_HOME; nothing was changed",
+        StoreError::Foreign { .. } => "another program's file has the journal's name; use another ERRAND_HOME",
         _ => "look at the directory's permissions and at the free space",
     };
     Failure::new(ExitCode::EnvironmentNotReady, error).hint(hint)

@@ -2,10 +2,10 @@
 
 use errand_journal::sqlite::Sqlite;
 use errand_journal::{Batch, Committed, LedgerRow, Store, StoreError};
-use errand_task::contract::Mode;
-use errand_task::event::{Event, ModelEvent, PersonEvent};
-use errand_task::facts::Stop;
-use errand_task::id::{Digest, Seq, TaskId};
+use errand_task::contract::{Draft, Mode};
+use errand_task::event::{Event, ModelEvent, PersonEvent, TaskEvent};
+use errand_task::facts::{Endpoint, Source, Stop};
+use errand_task::id::{CommitId, CredentialId, Digest, Seq, TaskId};
 use errand_task::money::{Cost, Pico, PriceRow, Usage};
 use errand_task::state::Record;
 use errand_task::summary::Summary;
@@ -181,6 +181,21 @@ fn short(record: &Record) -> (u64, String) {
 
 pub fn says(text: &str) -> Event {
     Event::Person(PersonEvent::Replied { text: text.to_owned() })
+}
+
+pub fn submitted() -> Event {
+    Event::Task(TaskEvent::Submitted {
+        name: Some("login".to_owned()),
+        contract: Box::new(Draft::default().complete("fix the login test").unwrap()),
+        source: Source {
+            repository: "/r".to_owned(),
+            base_commit: CommitId::new("c"),
+            base_name: "main".to_owned(),
+            n_uncommitted: 0,
+        },
+        endpoint: Endpoint { base_url: "https://host".to_owned(), credential: CredentialId::new("k") },
+        version: "0".to_owned(),
+    })
 }
 
 /// A batch whose summary notes the last text; its time is 1000.
