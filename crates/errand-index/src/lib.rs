@@ -6,8 +6,27 @@
 pub mod search;
 pub mod tree;
 
+use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 use std::path::Path;
+use thiserror::Error;
+
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("`{glob}` is not a path pattern: {why}")]
+pub struct BadGlob {
+    glob: String,
+    why: String,
+}
+
+/// `*.rs` is meant for every folder, as in an ignore file.
+fn glob(glob: &str) -> Result<GlobMatcher, BadGlob> {
+    let anywhere = if glob.contains('/') { glob.trim_start_matches("./").to_owned() } else { format!("**/{glob}") };
+    GlobBuilder::new(&anywhere)
+        .literal_separator(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| BadGlob { glob: glob.to_owned(), why: error.kind().to_string() })
+}
 
 /// A walk in path order that honours the tree's own ignore files and nothing outside of it.
 fn walk(root: &Path) -> WalkBuilder {

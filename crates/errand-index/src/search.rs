@@ -1,9 +1,9 @@
 //! Text search: ripgrep's parts over one workspace, with counts that are complete even where the lines are not.
 
-use crate::{shown, walk};
-use globset::{GlobBuilder, GlobMatcher};
+use crate::{BadGlob, glob, shown, walk};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
-use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkMatch};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkContextKind, SinkMatch};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -11,6 +11,8 @@ use thiserror::Error;
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Characters kept of one line.
 const LINE_CHARACTERS: usize = 300;
+/// Every file gets so many of its matching lines before any gets more.
+const FIRST_LINES: usize = 5;
 
 pub struct Query<'a> {
     pub pattern: &'a str,
@@ -24,8 +26,8 @@ pub struct Query<'a> {
 
 #[derive(Debug, Error)]
 pub enum QueryError {
-    #[error("`{glob}` is not a path pattern: {why}")]
-    BadGlob { glob: String, why: String },
+    #[error(transparent)]
+    BadGlob(#[from] BadGlob),
     #[error("the pattern cannot be searched for: {0}")]
     BadPattern(String),
 }
@@ -46,7 +48,7 @@ pub struct FileHits {
     pub n_matches: usize,
     /// Matching lines with their surroundings; fewer than there are when the limit was reached.
     pub lines: Vec<Line>,
-    /// A binary file matches or not; its lines are not shown.
+    /// A binary file matches, which counts once; its lines are not kept.
     pub is_binary: bool,
 }
 
@@ -55,6 +57,13 @@ pub struct Line {
     pub number: u64,
     pub text: String,
     pub is_match: bool,
+}
+
+impl FileHits {
+    /// Matching lines kept.
+    pub fn n_lines(&self) -> usize {
+        self.lines.iter().filter(|line| line.is_match).count()
+    }
 }
 
 impl Found {
@@ -67,21 +76,24 @@ impl Found {
 pub fn search(root: &Path, query: &Query<'_>) -> Result<Found, QueryError> {
     let (matcher, taken_literally) = matcher(query.pattern)?;
     let glob = query.glob.map(glob).transpose()?;
-    let mut searcher = SearcherBuilder::new()
-        .binary_detection(BinaryDetection::quit(0))
+    let searcher = SearcherBuilder::new()
+        // A file with a NUL is searched on, so that a hit behind it is found.
+        .binary_detection(BinaryDetection::convert(0))
         .before_context(query.n_context)
         .after_context(query.n_context)
         .line_number(true)
         .build();
+    let mut look = Look { searcher, matcher, n_left: query.max_lines };
     let mut found = Found { taken_literally, ..Found::default() };
-    let mut n_left = query.max_lines;
+    let mut paths = Vec::new();
+    let mut seen = BTreeSet::new();
     let starts = if query.starts.is_empty() { vec![PathBuf::new()] } else { query.starts.clone() };
     for start in starts {
         for entry in walk(&root.join(start)).build().flatten() {
             let path = shown(root, entry.path());
             let is_wanted = entry.file_type().is_some_and(|kind| kind.is_file())
                 && glob.as_ref().is_none_or(|glob| glob.is_match(&path));
-            if !is_wanted {
+            if !is_wanted || !seen.insert(entry.path().to_path_buf()) {
                 continue;
             }
             if entry.metadata().is_ok_and(|metadata| metadata.len() > FILE_BYTES_MAX) {
@@ -89,14 +101,38 @@ pub fn search(root: &Path, query: &Query<'_>) -> Result<Found, QueryError> {
                 continue;
             }
             found.n_searched += 1;
-            let hits = search_file(&mut searcher, &matcher, entry.path(), n_left);
+            let hits = look.file(entry.path(), FIRST_LINES);
             if hits.n_matches > 0 {
-                n_left = n_left.saturating_sub(hits.lines.iter().filter(|line| line.is_match).count());
                 found.files.push(FileHits { path, ..hits });
+                paths.push(entry.into_path());
             }
         }
     }
+    // What no file needed for its first lines goes to those that have more, in order.
+    for (file, path) in found.files.iter_mut().zip(&paths) {
+        if look.n_left > 0 && !file.is_binary && file.n_matches > file.n_lines() {
+            look.n_left += file.n_lines();
+            file.lines = look.file(path, usize::MAX).lines;
+        }
+    }
     Ok(found)
+}
+
+/// A search on its way, with the matching lines that may still be kept.
+struct Look {
+    searcher: Searcher,
+    matcher: RegexMatcher,
+    n_left: usize,
+}
+
+impl Look {
+    fn file(&mut self, path: &Path, max_lines: usize) -> FileHits {
+        let mut sink = Collect { hits: FileHits::default(), max_lines: max_lines.min(self.n_left) };
+        // A file that cannot be read has no hits; the walk goes on.
+        let _ = self.searcher.search_path(&self.matcher, path, &mut sink);
+        self.n_left -= sink.hits.n_lines().min(self.n_left);
+        sink.hits
+    }
 }
 
 fn matcher(pattern: &str) -> Result<(RegexMatcher, Option<String>), QueryError> {
@@ -108,23 +144,6 @@ fn matcher(pattern: &str) -> Result<(RegexMatcher, Option<String>), QueryError> 
             build(true).map(|matcher| (matcher, Some(why))).map_err(|error| QueryError::BadPattern(error.to_string()))
         }
     }
-}
-
-/// `*.rs` is meant for every folder, as in an ignore file.
-fn glob(glob: &str) -> Result<GlobMatcher, QueryError> {
-    let anywhere = if glob.contains('/') { glob.trim_start_matches("./").to_owned() } else { format!("**/{glob}") };
-    GlobBuilder::new(&anywhere)
-        .literal_separator(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| QueryError::BadGlob { glob: glob.to_owned(), why: error.kind().to_string() })
-}
-
-fn search_file(searcher: &mut Searcher, matcher: &RegexMatcher, path: &Path, max_lines: usize) -> FileHits {
-    let mut sink = Collect { hits: FileHits::default(), max_lines };
-    // A file that cannot be read has no hits; the walk goes on.
-    let _ = searcher.search_path(matcher, path, &mut sink);
-    sink.hits
 }
 
 struct Collect {
@@ -149,6 +168,9 @@ impl Sink for Collect {
 
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, Self::Error> {
         self.hits.n_matches += 1;
+        if self.hits.is_binary {
+            return Ok(false);
+        }
         if self.hits.n_matches <= self.max_lines {
             self.keep(found.line_number(), found.bytes(), true);
         }
@@ -156,15 +178,22 @@ impl Sink for Collect {
     }
 
     fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> Result<bool, Self::Error> {
-        if self.hits.n_matches <= self.max_lines && self.max_lines > 0 {
+        let belongs_to_kept = match context.kind() {
+            SinkContextKind::Before => self.hits.n_matches < self.max_lines,
+            SinkContextKind::After | SinkContextKind::Other => self.hits.n_matches <= self.max_lines,
+        };
+        if belongs_to_kept && self.max_lines > 0 && !self.hits.is_binary {
             self.keep(context.line_number(), context.bytes(), false);
         }
         Ok(true)
     }
 
+    /// Comes once, before or behind the first matches.
     fn binary_data(&mut self, _: &Searcher, _: u64) -> Result<bool, Self::Error> {
         self.hits.is_binary = true;
-        Ok(false)
+        self.hits.lines.clear();
+        self.hits.n_matches = self.hits.n_matches.min(1);
+        Ok(self.hits.n_matches == 0)
     }
 }
 
@@ -199,7 +228,41 @@ mod tests {
 
     #[test]
     fn ignored_files_and_git_stay_out() {
-        assert_eq!(paths(&query("one")), [("src/a.rs".to_owned(), 1), ("src/b.py".to_owned(), 1)]);
+        let expected = [("data.bin", 1), ("src/a.rs", 1), ("src/b.py", 1)];
+        assert_eq!(paths(&query("one")), expected.map(|(path, n)| (path.to_owned(), n)));
+    }
+
+    #[test]
+    fn starts_that_overlap_count_once() {
+        let starts = vec![PathBuf::from("src"), PathBuf::from("src/a.rs")];
+        assert_eq!(paths(&Query { starts, ..query("two") }), [("src/a.rs".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_binary_file_is_found_on_both_sides_of_its_nul() {
+        let dir = workspace();
+        std::fs::write(dir.path().join("late.bin"), format!("{}\0", "late\n".repeat(40_000))).unwrap();
+        for (pattern, path) in [("two$", "data.bin"), ("late", "late.bin")] {
+            let found = search(dir.path(), &query(pattern)).unwrap();
+            let expected = FileHits { path: path.to_owned(), n_matches: 1, lines: Vec::new(), is_binary: true };
+            assert_eq!(found.files, [expected]);
+        }
+    }
+
+    #[test]
+    fn every_file_gets_its_first_lines_before_any_gets_more() {
+        let dir = workspace();
+        for name in ["many-a", "many-b", "many-c"] {
+            std::fs::write(dir.path().join(name), "needle\n".repeat(9)).unwrap();
+        }
+        let shown = |max_lines| {
+            let found = search(dir.path(), &Query { max_lines, ..query("needle") }).unwrap();
+            found.files.iter().map(FileHits::n_lines).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(100), [9, 9, 9]);
+        assert_eq!(shown(20), [9, 6, 5]);
+        assert_eq!(shown(15), [5, 5, 5]);
+        assert_eq!(shown(7), [5, 2, 0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The shape of a folder: what is in it to a depth, how large, and which folders are ignored.
 
-use crate::{shown, walk};
+use crate::{BadGlob, glob, shown, walk};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -61,6 +61,24 @@ pub fn list(root: &Path, start: &Path, depth: usize) -> Vec<Entry> {
     entries
 }
 
+/// Lists the files and links below `start` that fit `pattern`, at most `depth` levels down, in path order.
+pub fn list_matching(root: &Path, start: &Path, depth: usize, pattern: &str) -> Result<Vec<Entry>, BadGlob> {
+    let glob = glob(pattern)?;
+    let mut entries = Vec::new();
+    for entry in walk(&root.join(start)).max_depth(Some(depth)).build().flatten() {
+        let path = shown(root, entry.path());
+        let kind = match entry.file_type() {
+            Some(kind) if kind.is_dir() => continue,
+            _ if !glob.is_match(&path) => continue,
+            Some(kind) if kind.is_symlink() => Kind::Link,
+            _ => file(entry.path()),
+        };
+        entries.push(Entry { path, kind });
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
+}
+
 fn file(path: &Path) -> Kind {
     let n_bytes = path.symlink_metadata().map(|metadata| metadata.len()).unwrap_or(0);
     let text = (n_bytes <= COUNT_BYTES_MAX).then(|| std::fs::read(path).ok()).flatten();
@@ -119,5 +137,12 @@ mod tests {
         ];
         let expected: Vec<_> = expected.into_iter().map(|(path, kind)| Entry { path: path.to_owned(), kind }).collect();
         assert_eq!(list(dir.path(), Path::new(""), 2), expected);
+        let matching = |depth, pattern| {
+            let entries = list_matching(dir.path(), Path::new(""), depth, pattern).unwrap();
+            entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>()
+        };
+        assert_eq!(matching(9, "*.rs"), ["src/deep/er.rs", "src/deep/er/est.rs", "src/lib.rs"]);
+        assert_eq!(matching(2, "*.rs"), ["src/lib.rs"]);
+        assert_eq!(matching(9, "src/*.rs"), ["src/lib.rs"]);
     }
 }

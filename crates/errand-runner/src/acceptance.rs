@@ -39,7 +39,7 @@ impl Supervisor {
         let _one_at_a_time = self.applying.lock().await;
         let state = self.state(task).await?;
         let (base, tree) = takeable(&state, seen)?;
-        if let Some(applied) = &state.applied
+        if let Some(applied) = state.applied()
             && applied.tree == tree
         {
             return Err(Refusal::usage(
@@ -107,7 +107,7 @@ impl Supervisor {
     pub async fn undo(self: &Arc<Self>, task: &TaskId) -> Result<Touched, Refusal> {
         let _one_at_a_time = self.applying.lock().await;
         let state = self.state(task).await?;
-        let Some(applied) = state.applied.clone() else {
+        let Some(applied) = state.applied().cloned() else {
             return Err(Refusal::usage(
                 "nothing of this task is applied",
                 format!("apply it with: errand apply {task}"),

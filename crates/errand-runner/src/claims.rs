@@ -41,7 +41,9 @@ pub fn of(state: &State) -> Vec<Claim> {
         }
     }
     for change in &report.changes {
-        let is_there = diff.iter().any(|file| file.path == change.path);
+        // A change over many files may be claimed by its folder.
+        let folder = format!("{}/", change.path.trim_end_matches(['/', '*']));
+        let is_there = diff.iter().any(|file| file.path == change.path || is_below(&file.path, &folder));
         let (support, why) = match is_there {
             true => (Support::Supported, "the diff changes it"),
             false => (Support::Contradicted, "the diff does not touch it"),
@@ -74,6 +76,10 @@ pub fn of(state: &State) -> Vec<Claim> {
         say(format!("cites {place}"), Support::Contradicted, "there is no such place in the result".to_owned());
     }
     claims
+}
+
+fn is_below(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder).is_some()
 }
 
 /// The first line of a command, cut.

@@ -98,11 +98,17 @@ impl Desk {
         let ledger = self.ledger(state).await?;
         let dir = workspace_dir(&self.shared, &state.id);
         let workspace = blocking(move || Workspace::open(&ledger, &dir)).await?.map_err(Failed::internal)?;
+        self.equip(state, workspace)
+    }
+
+    /// Keeps the workspace at hand, with what it knows of its files.
+    fn equip(&mut self, state: &State, workspace: Workspace) -> Result<Arc<Context>, Failed> {
         let context = Context {
             files: workspace.files().map_err(Failed::internal)?,
             workspace: Arc::new(workspace),
             toolchains: self.shared.toolchains.clone(),
             borders: Borders::of(state.contract()).map_err(Failed::internal)?,
+            max_diff_lines: state.contract().max_diff_lines,
             jobs: Jobs::new(state.next_run()),
             logs: Arc::new(materials::TaskLogs::new(Arc::clone(&self.live))),
         };

@@ -68,7 +68,8 @@ impl Borders {
         if self.mode.is_read_only() {
             return Err(Violation::ReadOnly { path: path_owned() });
         }
-        if let Some(pattern) = self.protect.matches(path).first().and_then(|&i| self.protect_patterns.get(i)) {
+        let matched = self.protect.matches(path);
+        if let Some(pattern) = matched.first().and_then(|&i| self.protect_patterns.get(i / GLOBS_A_PATTERN)) {
             return Err(Violation::Protected { path: path_owned(), pattern: pattern.clone() });
         }
         match &self.allow {
@@ -80,7 +81,8 @@ impl Borders {
     /// Every border the whole result crosses.
     pub fn check_result(&self, changes: &[FileChange]) -> Vec<Violation> {
         let mut violations: Vec<_> = changes.iter().filter_map(|change| self.check_path(&change.path).err()).collect();
-        let n_lines = changes.iter().map(|change| change.added + change.removed).sum();
+        let lines = changes.iter().flat_map(|change| [change.added, change.removed]);
+        let n_lines = lines.fold(0, u32::saturating_add);
         if let Some(limit) = self.max_diff_lines.filter(|&limit| n_lines > limit) {
             violations.push(Violation::TooManyLines { n_lines, limit });
         }
@@ -92,17 +94,20 @@ impl Borders {
     }
 }
 
-/// A pattern names files, or a folder with everything below it.
+/// A pattern names files, or a folder with everything below it: two globs, as a comma means something between braces.
+const GLOBS_A_PATTERN: usize = 2;
+
 fn globs(patterns: &[String]) -> Result<GlobSet, BadPattern> {
     let bad = |pattern: &str| BadPattern { pattern: pattern.to_owned() };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let trimmed = pattern.trim_end_matches('/');
-        if trimmed.is_empty() || trimmed.starts_with('/') || trimmed.split('/').any(|part| part == "..") {
+        let trimmed = pattern.trim_start_matches("./").trim_end_matches('/');
+        if trimmed.split('/').any(|part| ["", ".", ".."].contains(&part)) {
             return Err(bad(pattern));
         }
-        let both = format!("{{{trimmed},{trimmed}/**}}");
-        set.add(GlobBuilder::new(&both).literal_separator(true).build().map_err(|_| bad(pattern))?);
+        for glob in [trimmed.to_owned(), format!("{trimmed}/**")] {
+            set.add(GlobBuilder::new(&glob).literal_separator(true).build().map_err(|_| bad(pattern))?);
+        }
     }
     set.build().map_err(|_| bad(&patterns.join(", ")))
 }
@@ -142,18 +147,39 @@ mod tests {
     }
 
     #[test]
+    fn each_pattern_protects_what_it_names() {
+        let borders = borders(&[], &["a,b.txt", "./docs", "{x,y}/z"]);
+        for (path, pattern) in [
+            ("a,b.txt", Some("a,b.txt")),
+            ("docs/deep/a.md", Some("./docs")),
+            ("x/z/a.rs", Some("{x,y}/z")),
+            ("a", None),
+            ("b.txt", None),
+        ] {
+            let protected = |pattern: &str| Violation::Protected { path: path.to_owned(), pattern: pattern.to_owned() };
+            assert_eq!(borders.check_path(path).err(), pattern.map(protected), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_can_match_nothing_is_refused() {
+        for pattern in ["", "/", "/etc", "..", "src/../x", "src/./x", "src//x", ".", "./", "src/["] {
+            assert!(globs(&[pattern.to_owned()]).is_err(), "{pattern}");
+        }
+    }
+
+    fn change(path: &str, added: u32, removed: u32) -> FileChange {
+        FileChange { path: path.into(), kind: crate::facts::ChangeKind::Modified, added, removed, is_binary: false }
+    }
+
+    #[test]
     fn sizes_count_lines_on_both_sides() {
-        let change = |path: &str, added, removed| FileChange {
-            path: path.into(),
-            kind: crate::facts::ChangeKind::Modified,
-            added,
-            removed,
-            is_binary: false,
-        };
         let found = borders(&[], &[]).check_result(&[change("a", 4, 4), change("b", 3, 0), change("c", 0, 0)]);
         assert_eq!(
             found,
             [Violation::TooManyLines { n_lines: 11, limit: 10 }, Violation::TooManyFiles { n_files: 3, limit: 2 }]
         );
+        let endless = borders(&[], &[]).check_result(&[change("a", u32::MAX, 1), change("b", u32::MAX, 0)]);
+        assert_eq!(endless, [Violation::TooManyLines { n_lines: u32::MAX, limit: 10 }]);
     }
 }

@@ -79,6 +79,7 @@ pub enum Economy {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// Stored with the task, yet strict: a border that this version does not know must not be dropped in silence.
 #[serde(deny_unknown_fields)]
 pub struct Contract {
     pub mode: Mode,
@@ -215,6 +216,9 @@ impl Contract {
         if self.budget.dollars == Pico::ZERO {
             say("the budget is not an amount above zero", "give dollars, as in --budget 2.00");
         }
+        if self.regression.as_ref().is_some_and(|command| command.trim().is_empty() || command.contains('\0')) {
+            say("the regression command is empty", "give a command, as in --regression \"cargo test login\"");
+        }
         if self.budget.steps == 0 || self.budget.minutes == 0 {
             say("a budget of zero steps or minutes allows nothing", "leave it out or raise it");
         }
@@ -300,6 +304,7 @@ mod tests {
         let draft = Draft {
             mode: Some(Mode::Plan),
             checks: vec![DraftCheck::Command(" ".into()), DraftCheck::Command("make".into())],
+            regression: Some("\n".into()),
             allow: vec!["src/[".into()],
             budget: DraftBudget { usd: Some(-1.0), steps: Some(0), minutes: None },
             ..Draft::default()
@@ -310,6 +315,7 @@ mod tests {
                 "a check is empty",
                 "the goal is empty",
                 "the budget is not an amount above zero",
+                "the regression command is empty",
                 "a budget of zero steps or minutes allows nothing",
                 "a plan or an answer changes nothing, so there is nothing to check",
                 "`src/[` is not a path pattern",

@@ -2,6 +2,10 @@
 //!
 //! Stored formats outlive code: a new field is optional with a meaning for "absent", a new meaning is a new variant,
 //! nothing is renamed or used again. A golden of every variant stays in the repository.
+//!
+//! An older errand reads what a newer one wrote: a field it does not know is ignored, a variant it does not know is an
+//! error. So what may be ignored is a field, what must not be is a variant. The contract is the exception: a term that is
+//! not known is an error there, as ignoring it would drop a border.
 
 use crate::borders::Violation;
 use crate::contract::Contract;
@@ -126,7 +130,13 @@ pub enum ToolEvent {
         duration_ms: u64,
     },
     /// Commands in the background that ended beside the calls of this step; the text goes with their results.
-    JobsEnded { output: Text, runs: Vec<RunRecord> },
+    JobsEnded {
+        output: Text,
+        runs: Vec<RunRecord>,
+        /// Paths that changed while they ran.
+        #[serde(default)]
+        changed: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +168,8 @@ pub enum FinishEvent {
         diff: Vec<FileChange>,
         violations: Vec<Violation>,
         missing_references: Vec<String>,
+        /// Absent means none.
+        #[serde(default)]
         blemishes: Vec<String>,
     },
     /// A gate did not let it through; the findings went back to the model as the result of its call.

@@ -113,9 +113,17 @@ pub enum RunEnd {
     },
 }
 
+/// Exit codes by which a shell says that there is no such command, or that it cannot be executed.
+const NO_COMMAND: [i32; 2] = [126, 127];
+
 impl RunEnd {
     pub fn is_success(&self) -> bool {
         *self == Self::Exited { code: 0 }
+    }
+
+    /// The shell found no such command, or none it could execute.
+    pub fn is_no_command(&self) -> bool {
+        self.exit_code().is_some_and(|code| NO_COMMAND.contains(&code))
     }
 
     pub fn exit_code(&self) -> Option<i32> {
@@ -197,7 +205,7 @@ pub struct CheckRecord {
     pub log: Text,
     /// What of it the model is shown when the check is red.
     pub excerpt: String,
-    /// What a known test runner counted, as `231 passed, 2 ignored`.
+    /// What a known test runner counted, as `231 passed, 2 ignored`; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<String>,
 }

@@ -69,7 +69,6 @@ impl fmt::Display for Pico {
 
 /// Tokens of one response, or a sum of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Usage {
     /// Input tokens after the last cache breakpoint.
     pub input: u64,
@@ -84,24 +83,26 @@ pub struct Usage {
 impl Usage {
     /// All tokens of the prompt, however they were billed.
     pub fn prompt(&self) -> u64 {
-        self.input + self.write_5m + self.write_1h + self.read
+        [self.write_5m, self.write_1h, self.read].into_iter().fold(self.input, u64::saturating_add)
     }
 }
 
 impl AddAssign for Usage {
+    /// Saturates: the numbers are an endpoint's.
     fn add_assign(&mut self, other: Self) {
-        self.input += other.input;
-        self.write_5m += other.write_5m;
-        self.write_1h += other.write_1h;
-        self.read += other.read;
-        self.output += other.output;
-        self.web_searches += other.web_searches;
+        *self = Self {
+            input: self.input.saturating_add(other.input),
+            write_5m: self.write_5m.saturating_add(other.write_5m),
+            write_1h: self.write_1h.saturating_add(other.write_1h),
+            read: self.read.saturating_add(other.read),
+            output: self.output.saturating_add(other.output),
+            web_searches: self.web_searches.saturating_add(other.web_searches),
+        };
     }
 }
 
 /// Prices of one token in each role; the row is stored with each cost that was computed from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PriceRow {
     /// The day the row was true, `YYYY-MM-DD`.
     pub as_of: String,
@@ -162,5 +163,20 @@ mod tests {
         for bad in [-0.01, f64::NAN, f64::INFINITY, 1e7] {
             assert_eq!(Pico::from_usd(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn tokens_add_up_without_end() {
+        let endless = Usage {
+            input: u64::MAX,
+            write_5m: u64::MAX,
+            write_1h: u64::MAX,
+            read: u64::MAX,
+            output: u64::MAX,
+            web_searches: u64::MAX,
+        };
+        let mut sum = endless;
+        sum += endless;
+        assert_eq!((sum, sum.prompt()), (endless, u64::MAX));
     }
 }

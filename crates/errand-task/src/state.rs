@@ -13,7 +13,7 @@ use crate::facts::{
     Call, CheckRecord, Endpoint, FileChange, ModelSettings, Phase, RequestFailure, RunRecord, Source, Stop,
 };
 use crate::id::{CallId, Seq, TaskId, TreeId};
-use crate::money::{Pico, Usage};
+use crate::money::{Cost, Pico, Usage};
 use crate::report::Report;
 use crate::text::Text;
 use crate::verdict::{End, ExitCode, Status, Verdict};
@@ -51,9 +51,12 @@ pub struct State {
     /// Failed attempts at the current step, oldest first.
     pub failures: Vec<Failure>,
     pub runs: Vec<Run>,
-    /// How many tool results there have been when a file last changed; orders runs against edits.
+    /// Tool results so far; orders runs against edits.
     pub n_results: u32,
+    /// `n_results` when a file last changed.
     pub last_edit: Option<u32>,
+    /// Begun calls, tool results and ends of background commands so far: everything that may have changed the workspace.
+    pub n_touches: u32,
     pub turn: Turn,
     pub finish: Option<Finish>,
     /// Checks of the last rejected report; the model may read their logs.
@@ -62,8 +65,8 @@ pub struct State {
     pub result: Option<Inspection>,
     pub n_steps: u32,
     pub spend: Spend,
-    /// What stands in the person's checkout.
-    pub applied: Option<Applied>,
+    /// What was written to the person's checkout and not taken back, oldest first.
+    pub applied: Vec<Applied>,
 }
 
 #[derive(Clone, Debug)]
@@ -116,7 +119,7 @@ pub struct Failure {
 #[derive(Clone, Debug)]
 pub struct Run {
     pub record: RunRecord,
-    /// `n_results` when it was recorded.
+    /// `n_results` when it was first recorded: a command in the background has seen the files as they were then.
     pub order: u32,
 }
 
@@ -127,10 +130,15 @@ pub struct Turn {
     pub started_at_ms: i64,
     pub first_step: u32,
     pub n_rejections: u32,
+    /// How often the model was told that it stopped without finishing.
     pub n_nudges: u32,
+    /// How often it was told that its answer was cut.
+    pub n_cuts: u32,
     pub stop_requested: bool,
     pub unaffordable: Option<Unaffordable>,
     pub parked: Option<Parked>,
+    /// All waiting for a person that is over.
+    pub parked_ms: i64,
     pub ended: Option<Ended>,
 }
 
@@ -145,6 +153,7 @@ pub struct Unaffordable {
 pub struct Parked {
     pub text: String,
     pub hint: String,
+    pub at_ms: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -170,8 +179,8 @@ pub struct Inspection {
     pub violations: Vec<Violation>,
     pub missing_references: Vec<String>,
     pub blemishes: Vec<String>,
-    /// `n_results` when it was made; an inspection older than the last call is stale.
-    pub order: u32,
+    /// The state's `n_touches` when it was made; with fewer than now it is stale.
+    pub n_touches: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +198,8 @@ pub struct Spend {
     pub usage: Usage,
     /// Responses whose price is unknown.
     pub n_unpriced: u32,
+    /// What was reserved for them: the budget counts it as gone.
+    pub unpriced: Pico,
 }
 
 impl State {
@@ -222,13 +233,14 @@ impl State {
             runs: Vec::new(),
             n_results: 0,
             last_edit: None,
+            n_touches: 0,
             turn: Turn::begin(1, first.at_ms, 0),
             finish: None,
             checked: Vec::new(),
             result: None,
             n_steps: 0,
             spend: Spend::default(),
-            applied: None,
+            applied: Vec::new(),
         })
     }
 
@@ -256,10 +268,12 @@ impl State {
             Event::Check(event) => self.apply_check(event),
             Event::Finish(event) => self.apply_finish(event),
             Event::Review(ReviewEvent::Applied { tree, record, .. }) => {
-                self.applied = Some(Applied { tree: tree.clone(), record: record.clone() });
+                self.applied.push(Applied { tree: tree.clone(), record: record.clone() });
             }
             Event::Review(ReviewEvent::Branched { .. }) => {}
-            Event::Review(ReviewEvent::Undone { .. }) => self.applied = None,
+            Event::Review(ReviewEvent::Undone { .. }) => {
+                self.applied.pop();
+            }
         }
     }
 
@@ -271,7 +285,8 @@ impl State {
                 self.conversation.push(Message::Person { texts: vec![opening.clone()] });
             }
             TaskEvent::Parked { text, hint } => {
-                self.turn.parked = Some(Parked { text: text.clone(), hint: hint.clone() });
+                let at_ms = self.turn.parked.as_ref().map_or(at_ms, |parked| parked.at_ms);
+                self.turn.parked = Some(Parked { text: text.clone(), hint: hint.clone(), at_ms });
             }
             TaskEvent::Ended { end } => self.turn.ended = Some(Ended { end: end.clone(), at_ms }),
         }
@@ -280,7 +295,10 @@ impl State {
     fn apply_person(&mut self, event: &PersonEvent, at_ms: i64) {
         match event {
             PersonEvent::StopRequested => self.turn.stop_requested = true,
-            PersonEvent::BudgetRaised { dollars } => self.submitted.contract.budget.dollars = *dollars,
+            PersonEvent::BudgetRaised { dollars } => {
+                self.submitted.contract.budget.dollars = *dollars;
+                self.turn.unaffordable = None;
+            }
             PersonEvent::EndpointChanged { endpoint } => self.submitted.endpoint = endpoint.clone(),
             PersonEvent::Replied { text } => {
                 self.idle = None;
@@ -288,13 +306,13 @@ impl State {
                 if self.turn.ended.is_some() {
                     self.begin_turn(at_ms);
                 }
-                self.unpark();
+                self.unpark(at_ms);
             }
             PersonEvent::Resumed => {
                 if self.turn.ended.is_some() {
                     self.begin_turn(at_ms);
                 }
-                self.unpark();
+                self.unpark(at_ms);
             }
         }
     }
@@ -303,14 +321,21 @@ impl State {
         self.turn = Turn::begin(self.turn.number + 1, at_ms, self.n_steps);
         self.finish = None;
         self.prepare_failed = None;
+        // A refused answer is no part of the conversation: to go on is to ask again.
+        if matches!(self.idle, Some(Stop::Refusal { .. })) {
+            self.idle = None;
+        }
         // A baseline that stopped the task is measured again; one that did not stays.
         if self.brief.is_none() {
             self.baseline.clear();
         }
     }
 
-    fn unpark(&mut self) {
-        self.turn.parked = None;
+    fn unpark(&mut self, at_ms: i64) {
+        if let Some(parked) = self.turn.parked.take() {
+            let waited_ms = at_ms.saturating_sub(parked.at_ms).max(0);
+            self.turn.parked_ms = self.turn.parked_ms.saturating_add(waited_ms);
+        }
         self.failures.clear();
     }
 
@@ -322,18 +347,24 @@ impl State {
                 self.carry_notes();
             }
             ModelEvent::Received { step, content, calls, stop, usage, cost, .. } => {
-                self.request = None;
+                let reserved = self.request.take().map_or(Pico::ZERO, |request| request.reserved);
                 self.failures.clear();
                 self.n_steps = *step;
-                self.spend.settled += cost.amount();
                 self.spend.usage += *usage;
-                self.spend.n_unpriced += u32::from(*cost == crate::money::Cost::Unknown);
-                self.idle = calls.is_empty().then(|| stop.clone());
-                // A refused or empty turn is not part of what is sent again.
+                match cost {
+                    Cost::Known { amount, row: _ } => self.spend.settled += *amount,
+                    Cost::Unknown => {
+                        self.spend.n_unpriced += 1;
+                        self.spend.unpriced += reserved;
+                    }
+                }
+                // A refused or empty turn is not part of what is sent again, and so are its calls.
                 let is_kept = !matches!(stop, Stop::Refusal { .. }) && !is_empty_content(content);
+                let calls = if is_kept { calls.as_slice() } else { &[] };
                 if is_kept {
                     self.conversation.push(Message::Model { content: content.clone() });
                 }
+                self.idle = calls.is_empty().then(|| stop.clone());
                 let open = |call: &Call| OpenCall { call: call.clone(), started: None, result: None };
                 self.calls = calls.iter().map(open).collect();
             }
@@ -373,6 +404,7 @@ impl State {
     }
 
     fn apply_tool(&mut self, event: &ToolEvent) {
+        self.n_touches += 1;
         match event {
             ToolEvent::Started { call, snapshot } => {
                 if let Some(open) = self.calls.iter_mut().find(|open| open.call.id == *call) {
@@ -392,25 +424,29 @@ impl State {
                 }
                 self.close_calls();
             }
-            ToolEvent::JobsEnded { output, runs } => {
+            ToolEvent::JobsEnded { output, runs, changed } => {
+                if !changed.is_empty() {
+                    // Some time while they ran: every run that is there by now may be older.
+                    self.last_edit = Some(self.n_results + 1);
+                }
                 runs.iter().for_each(|record| self.remember_run(record));
                 self.notes.push(output.clone());
             }
         }
     }
 
-    /// A job is recorded twice, when it goes to the background and when it ends; the later one counts.
+    /// A job is recorded twice, when it goes to the background and when it ends: how it ended counts, and when it began.
     fn remember_run(&mut self, record: &RunRecord) {
-        let run = Run { record: record.clone(), order: self.n_results };
         match self.runs.iter_mut().find(|known| known.record.number == record.number) {
-            Some(known) => *known = run,
-            None => self.runs.push(run),
+            Some(known) => known.record = record.clone(),
+            None => self.runs.push(Run { record: record.clone(), order: self.n_results }),
         }
     }
 
     /// When every call has its result they move into the conversation together.
     fn close_calls(&mut self) {
-        if self.calls.iter().all(|open| open.result.is_some()) {
+        let is_answered = self.calls.iter().all(|open| open.result.is_some());
+        if is_answered && !self.calls.is_empty() {
             let results = self.calls.drain(..).filter_map(|open| open.result).collect();
             self.conversation.push(Message::Results { results, notes: Vec::new() });
         }
@@ -452,8 +488,12 @@ impl State {
                     violations: violations.clone(),
                     missing_references: missing_references.clone(),
                     blemishes: blemishes.clone(),
-                    order: self.n_results,
+                    n_touches: self.n_touches,
                 };
+                // A begun call without a result was cut off, and may have edited: its result comes next.
+                if self.calls.iter().any(|open| open.started.is_some() && open.result.is_none()) {
+                    self.last_edit = Some(self.n_results + 1);
+                }
                 if let Some(finish) = &mut self.finish {
                     finish.inspected = Some(inspection.clone());
                 }
@@ -464,8 +504,18 @@ impl State {
                 self.checked = self.finish.take().map(|finish| finish.checks).unwrap_or_default();
             }
             FinishEvent::Nudged { text } => {
-                self.idle = None;
-                self.turn.n_nudges += 1;
+                match self.idle.take() {
+                    Some(Stop::MaxTokens) => self.turn.n_cuts += 1,
+                    Some(
+                        Stop::EndTurn
+                        | Stop::ToolUse
+                        | Stop::Paused
+                        | Stop::ContextFull
+                        | Stop::Refusal { .. }
+                        | Stop::Other { .. },
+                    )
+                    | None => self.turn.n_nudges += 1,
+                }
                 self.notes.push(Text::inline(text.clone()));
             }
         }
@@ -505,12 +555,17 @@ impl State {
     /// Money that is gone or may be gone, with what the open request could still cost.
     pub fn committed(&self) -> Pico {
         let reserved = self.request.as_ref().map_or(Pico::ZERO, |request| request.reserved);
-        self.spend.settled + self.spend.uncertain + reserved
+        self.spend.settled + self.spend.uncertain + self.spend.unpriced + reserved
+    }
+
+    /// What stands in the person's checkout: the newest apply that was not taken back.
+    pub fn applied(&self) -> Option<&Applied> {
+        self.applied.last()
     }
 
     /// The next number for a command the model runs.
     pub fn next_run(&self) -> u32 {
-        self.runs.iter().map(|run| run.record.number).max().unwrap_or(0) + 1
+        self.runs.iter().map(|run| run.record.number).max().unwrap_or(0).saturating_add(1)
     }
 }
 
@@ -522,9 +577,11 @@ impl Turn {
             first_step,
             n_rejections: 0,
             n_nudges: 0,
+            n_cuts: 0,
             stop_requested: false,
             unaffordable: None,
             parked: None,
+            parked_ms: 0,
             ended: None,
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::{Jobs, Logs};
 use errand_task::borders::Borders;
-use errand_task::facts::RunEnd;
+use errand_task::facts::{FileChange, RunEnd};
 use errand_task::id::TreeId;
 use errand_task::report::Report;
+use errand_workspace::diff::diff;
 use errand_workspace::files::Files;
 use errand_workspace::toolchains::Toolchains;
 use errand_workspace::workspace::Workspace;
@@ -16,8 +17,22 @@ pub struct Context {
     pub files: Files,
     pub toolchains: Toolchains,
     pub borders: Borders,
+    /// The contract's limit, of which an edit says how much is used.
+    pub max_diff_lines: Option<u32>,
     pub jobs: Jobs,
     pub logs: Arc<dyn Logs>,
+}
+
+impl Context {
+    /// What differs between `before` and the workspace as it is now.
+    pub(crate) async fn changes_since(&self, before: &TreeId) -> Result<Vec<FileChange>, String> {
+        let (workspace, before) = (Arc::clone(&self.workspace), before.clone());
+        let look = move || {
+            let after = workspace.snapshot().map_err(|error| error.to_string())?;
+            diff(workspace.ledger(), &before, &after.tree).map_err(|error| error.to_string())
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?
+    }
 }
 
 /// One call of the model.

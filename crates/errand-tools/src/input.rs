@@ -1,5 +1,7 @@
 //! From the bytes of a tool call to its typed input, with one answer that names every mistake.
 
+use crate::echo::bounded;
+use crate::mistakes;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
@@ -8,11 +10,7 @@ use serde_json::Value;
 
 /// The schema a tool's input must have, without what only costs tokens.
 pub fn schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.meta_schema = None;
-        settings.inline_subschemas = true;
-    });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut schema = whole_schema::<T>();
     RecursiveTransform(|schema: &mut schemars::Schema| {
         for noise in ["title", "format", "minimum", "default"] {
             schema.remove(noise);
@@ -33,6 +31,14 @@ pub fn schema<T: JsonSchema>() -> Value {
     schema.to_value()
 }
 
+fn whole_schema<T: JsonSchema>() -> schemars::Schema {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.meta_schema = None;
+        settings.inline_subschemas = true;
+    });
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
 /// The typed input, or a text for the model.
 pub fn parse<T: JsonSchema + DeserializeOwned>(input: &str) -> Result<T, String> {
     let value: Value = serde_json::from_str(input).map_err(|error| format!("the input is not valid JSON: {error}"))?;
@@ -43,21 +49,11 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(input: &str) -> Result<T, String>
     if given.len() == 1 && given.contains_key("INVALID_JSON") {
         return Err("the input was not valid JSON; send the call again".to_owned());
     }
-    let schema = schema::<T>();
-    let known: Vec<&str> = schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .map(|properties| properties.keys().map(String::as_str).collect())
-        .unwrap_or_default();
-    let required = schema.get("required").and_then(Value::as_array);
-    let unknown = given.keys().filter(|key| !known.contains(&key.as_str()));
-    let missing = required.into_iter().flatten().filter_map(Value::as_str).filter(|&key| !given.contains_key(key));
-    let mistakes: Vec<_> = unknown
-        .map(|key| format!("there is no argument `{key}`"))
-        .chain(missing.map(|key| format!("`{key}` is missing")))
-        .collect();
+    let schema = whole_schema::<T>().to_value();
+    let known = mistakes::known(&schema).join(", ");
+    let mistakes = mistakes::find(&schema, &value);
     if !mistakes.is_empty() {
-        return Err(format!("{}; the arguments are: {}", mistakes.join(", "), known.join(", ")));
+        return Err(format!("{}; the arguments are: {known}", mistakes.join(", ")));
     }
-    serde_json::from_value(value).map_err(|error| format!("{error}; the arguments are: {}", known.join(", ")))
+    serde_json::from_value(value).map_err(|error| format!("{}; the arguments are: {known}", bounded(error)))
 }

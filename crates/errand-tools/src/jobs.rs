@@ -3,6 +3,8 @@
 //! Jobs live in this process only. After a crash their runs are in the journal without an end, and the model is told.
 
 use crate::context::RunDone;
+use crate::excerpt::run_excerpt;
+use errand_task::id::TreeId;
 use errand_workspace::command::{Finished, RunningCommand};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +16,8 @@ pub struct Job {
     pub command: String,
     pub running: RunningCommand,
     pub started: Instant,
+    /// The workspace before it started.
+    pub before: Option<TreeId>,
 }
 
 pub struct Jobs {
@@ -55,6 +59,12 @@ impl Jobs {
 }
 
 impl Job {
+    /// What it printed up to now, for the model.
+    pub fn excerpt_so_far(&self) -> String {
+        let so_far = self.running.output_so_far();
+        run_excerpt(&String::from_utf8_lossy(&so_far), None, &format!("log:{}", self.number))
+    }
+
     /// For the journal, when it has ended.
     pub fn done(&self, finished: &Finished) -> RunDone {
         RunDone {

@@ -5,14 +5,19 @@
 //! the workspace's one function.
 
 mod context;
+mod echo;
 mod excerpt;
 mod input;
+mod insertions;
 mod jobs;
 mod logs;
+mod mistakes;
 pub mod registry;
 mod replace;
+mod start;
 mod tool;
 mod totals;
+mod warnings;
 
 pub use context::{Context, Output, RunDone, Site};
 pub use excerpt::{check_excerpt, run_excerpt};

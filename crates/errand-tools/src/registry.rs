@@ -1,6 +1,7 @@
 //! The tools in the order the model sees them.
 
 use crate::context::Output;
+use crate::echo::quoted;
 use crate::tool::{Tool, edit, finish, list, read, run, search, wait};
 use errand_task::contract::Mode;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ impl Registry {
     /// The answer to a call of a tool that is not there.
     pub fn unknown(&self, name: &str) -> Output {
         let names: Vec<_> = self.tools.iter().map(|tool| tool.name()).collect();
-        Output::error(format!("there is no tool `{name}`; the tools are: {}", names.join(", ")))
+        Output::error(format!("there is no tool {}; the tools are: {}", quoted(name), names.join(", ")))
     }
 }
 

@@ -3,9 +3,15 @@
 //! Pure. The unique match is the protection: an edit whose old text does not occur exactly as often as it says changes
 //! nothing, and the answer names the closest place.
 
+use crate::echo::{counted, cut};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Bytes a file may come to.
+const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Pairs of equal lines that are looked at for the closest place.
+const PAIRS_MAX: usize = 2_000_000;
 
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +40,7 @@ pub fn apply(texts: &Texts, edits: &[Edit]) -> Result<Texts, Vec<String>> {
         let current = after.get(&edit.path).cloned().flatten();
         match apply_one(current.as_deref(), edit) {
             Ok(text) => drop(after.insert(edit.path.clone(), text)),
-            Err(problem) => problems.push(format!("edit {} ({}): {problem}", index + 1, edit.path)),
+            Err(problem) => problems.push(format!("edit {} ({}): {problem}", index + 1, cut(&edit.path))),
         }
     }
     if problems.is_empty() { Ok(after) } else { Err(problems) }
@@ -51,9 +57,8 @@ fn apply_one(current: Option<&str>, edit: &Edit) -> Result<Option<String>, Strin
             Err("a new file has no old text: leave old out".to_owned())
         }
         (true, false, None) => Ok(Some(edit.new.clone().unwrap_or_default())),
-        (false, true, None) | (false, false, None) => {
-            Err("there is no such file (a new one needs \"create\": true)".to_owned())
-        }
+        (false, true, None) => Err("there is no such file".to_owned()),
+        (false, false, None) => Err("there is no such file (a new one needs \"create\": true)".to_owned()),
         (false, true, Some(_)) => Ok(None),
         (false, false, Some(text)) => replace(text, edit).map(Some),
     }
@@ -69,25 +74,70 @@ fn replace(text: &str, edit: &Edit) -> Result<String, String> {
     if old == new {
         return Err("old and new are the same".to_owned());
     }
-    // A file with Windows line ends is edited in its own line ends.
-    let is_crlf = text.contains("\r\n") && !old.contains("\r\n");
-    let convert = |part: &str| if is_crlf { part.replace('\n', "\r\n") } else { part.to_owned() };
-    let (old, new) = (convert(old), convert(new));
+    let ends = LineEnds::of(text);
+    let (old, new) = in_ends(text, ends, old, new)?;
     let wanted = edit.count.unwrap_or(1);
-    let places: Vec<_> = text.match_indices(&old).map(|(at, _)| line_of(text, at)).collect();
-    if places.len() == wanted && wanted > 0 {
-        return Ok(text.replace(&old, &new));
-    }
+    let places: Vec<_> = text.match_indices(&old).map(|(at, _)| at).collect();
     if places.is_empty() {
-        return Err(format!("old does not occur in the file. {}", closest(text, &old)));
+        return Err(format!("old does not occur in the file. {}", closest(text, &old, ends)));
     }
-    let lines: Vec<_> = places.iter().take(12).map(ToString::to_string).collect();
-    Err(format!(
-        "old occurs {} times (lines {}), count says {wanted}: add surrounding lines to old, or set count to {}",
-        places.len(),
-        lines.join(", "),
-        places.len()
-    ))
+    if places.len() != wanted {
+        let lines: Vec<_> = places.iter().take(12).map(|&at| line_of(text, at).to_string()).collect();
+        return Err(format!(
+            "old occurs {} ({} {}), count says {wanted}: add surrounding lines to old, or set count to {}",
+            counted(places.len(), "time"),
+            if lines.len() == 1 { "line" } else { "lines" },
+            lines.join(", "),
+            places.len()
+        ));
+    }
+    if text.len() + wanted.saturating_mul(new.len().saturating_sub(old.len())) > TEXT_BYTES_MAX {
+        return Err(format!("the file would have more than {TEXT_BYTES_MAX} bytes"));
+    }
+    Ok(text.replace(&old, &new))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum LineEnds {
+    Unix,
+    Windows,
+    Mixed,
+}
+
+impl LineEnds {
+    fn of(text: &str) -> Self {
+        let n_windows = text.matches("\r\n").count();
+        match text.matches('\n').count() - n_windows {
+            _ if n_windows == 0 => Self::Unix,
+            0 => Self::Windows,
+            _ => Self::Mixed,
+        }
+    }
+}
+
+/// Old and new in the line ends of the file, which reading it does not show. Where the file mixes them, those in which
+/// old is there.
+fn in_ends(text: &str, ends: LineEnds, old: &str, new: &str) -> Result<(String, String), String> {
+    let unix = |part: &str| part.replace("\r\n", "\n");
+    let windows = |part: &str| unix(part).replace('\n', "\r\n");
+    match ends {
+        LineEnds::Unix => Ok((unix(old), unix(new))),
+        LineEnds::Windows => Ok((windows(old), windows(new))),
+        LineEnds::Mixed if !old.contains('\n') => Ok((old.to_owned(), new.to_owned())),
+        LineEnds::Mixed => {
+            let is_there = |part: &str| text.contains(part);
+            match (is_there(&unix(old)), is_there(&windows(old)), is_there(old)) {
+                (true, true, _) => {
+                    Err("the file mixes \\r\\n and \\n line ends, and old occurs with both: edit line by line"
+                        .to_owned())
+                }
+                (true, false, _) => Ok((unix(old), unix(new))),
+                (false, true, _) => Ok((windows(old), windows(new))),
+                (false, false, true) => Ok((old.to_owned(), new.to_owned())),
+                (false, false, false) => Ok((unix(old), unix(new))),
+            }
+        }
+    }
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -95,23 +145,33 @@ fn line_of(text: &str, at: usize) -> usize {
 }
 
 /// Where most lines of `old` stand in order, and the first line that differs.
-fn closest(text: &str, old: &str) -> String {
+fn closest(text: &str, old: &str, ends: LineEnds) -> String {
     let (have, want): (Vec<_>, Vec<_>) = (text.lines().collect(), old.lines().collect());
-    let alike = |a: &str, b: &str| a.trim() == b.trim();
-    let score = |start: usize| {
-        want.iter()
-            .zip(have.iter().skip(start))
-            .filter(|(want, have)| !want.trim().is_empty() && alike(want, have))
-            .count()
-    };
-    let best =
-        (0..have.len()).map(|start| (score(start), start)).max_by_key(|&(score, start)| (score, usize::MAX - start));
-    let Some((1.., start)) = best else {
+    let mut offsets: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (offset, line) in want.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        offsets.entry(line.trim()).or_default().push(offset);
+    }
+    // Each line that is also in old speaks for the places where old would then begin.
+    let mut scores = vec![0_usize; have.len()];
+    let mut n_pairs = 0;
+    for (at, line) in have.iter().enumerate() {
+        let offsets = offsets.get(line.trim()).map(Vec::as_slice).unwrap_or_default();
+        n_pairs += offsets.len();
+        if n_pairs > PAIRS_MAX {
+            return "No close place was looked for, the file is large.".to_owned();
+        }
+        for offset in offsets {
+            if let Some(score) = at.checked_sub(*offset).and_then(|start| scores.get_mut(start)) {
+                *score += 1;
+            }
+        }
+    }
+    let best = scores.iter().enumerate().max_by_key(|&(start, score)| (score, usize::MAX - start));
+    let Some((start, 1..)) = best else {
         return "No line of it is there; read the file again.".to_owned();
     };
-    let pairs = want.iter().zip(have.iter().skip(start)).enumerate();
-    let different = pairs.into_iter().find(|(_, (want, have))| want != have);
-    match different {
+    let mut pairs = want.iter().zip(have.iter().skip(start)).enumerate();
+    match pairs.find(|(_, (want, have))| want != have) {
         Some((offset, (want, have))) => format!(
             "Closest is line {}; line {} differs:\n  file: {}\n  old:  {}",
             start + 1,
@@ -119,14 +179,19 @@ fn closest(text: &str, old: &str) -> String {
             visible(have),
             visible(want)
         ),
+        None if ends == LineEnds::Mixed => {
+            format!(
+                "Closest is line {}, but the file mixes \\r\\n and \\n line ends there: edit line by line.",
+                start + 1
+            )
+        }
         None => format!("Closest is line {}, where the file ends before old does.", start + 1),
     }
 }
 
 /// Tabs shown, so that a difference in indentation can be seen.
 fn visible(line: &str) -> String {
-    let shown: String = line.chars().take(200).collect();
-    shown.replace('\t', "→")
+    cut(line).replace('\t', "→")
 }
 
 #[cfg(test)]
@@ -181,7 +246,38 @@ mod tests {
 
     #[test]
     fn windows_line_ends_stay() {
-        check("a\r\nb\r\nc\r\n", &[edit("a", "a\nb", "x\ny")], Ok("x\r\ny\r\nc\r\n"));
+        let text = "a\r\nb\r\nc\r\n";
+        for (old, new) in [("a\nb", "x\ny"), ("a\r\nb", "x\ny"), ("a\nb", "x\r\ny"), ("a\r\nb", "x\r\ny")] {
+            check(text, &[edit("a", old, new)], Ok("x\r\ny\r\nc\r\n"));
+            check("a\nb\nc\n", &[edit("a", old, new)], Ok("x\ny\nc\n"));
+        }
+    }
+
+    #[test]
+    fn mixed_line_ends_are_told() {
+        let text = "a\r\nb\nc\na\nb\r\n";
+        check(text, &[edit("a", "b\nc", "x\r\ny")], Ok("a\r\nx\ny\na\nb\r\n"));
+        check(text, &[edit("a", "a\r\nb\nc", "x")], Ok("x\na\nb\r\n"));
+        check(
+            text,
+            &[edit("a", "a\nb", "x")],
+            Err("edit 1 (a): the file mixes \\r\\n and \\n line ends, and old occurs with both: edit line by line"),
+        );
+        check(
+            text,
+            &[edit("a", "a\nb\nc\n", "x")],
+            Err(
+                "edit 1 (a): old does not occur in the file. Closest is line 1, but the file mixes \\r\\n and \\n line ends there: edit line by line.",
+            ),
+        );
+    }
+
+    #[test]
+    fn work_is_bounded() {
+        let found = closest(&"}\n".repeat(3_000), &"}\n".repeat(3_001), LineEnds::Unix);
+        assert_eq!(found, "No close place was looked for, the file is large.");
+        let much = Edit { count: Some(1 << 20), ..edit("a", "x", &"y".repeat(100)) };
+        check(&"x".repeat(1 << 20), &[much], Err("edit 1 (a): the file would have more than 67108864 bytes"));
     }
 
     #[test]

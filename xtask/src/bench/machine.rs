@@ -50,10 +50,12 @@ impl Machine {
 }
 
 fn file_system(dir: &Path) -> String {
-    said(Command::new("stat").args(["--file-system", "--format=%T"]).arg(dir))
+    let said = said(Command::new("df").arg("--output=fstype").arg(dir));
+    // The first line is a heading.
+    said.lines().last().unwrap_or_default().to_owned()
 }
 
-/// What the command prints, in one line.
+/// What the command prints.
 fn said(command: &mut Command) -> String {
     let output = command.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     output.ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())

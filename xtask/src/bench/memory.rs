@@ -2,6 +2,7 @@
 //!
 //! The figure of a task is the growth of the daemon from idle to 100 tasks, divided by 100; caches that all tasks share
 //! are in it. A task that waits for its first answer is the cheapest kind, so one in the middle of its job is measured too.
+//! State is in memory where it can be: 100 workspaces are slow to write, and not in the daemon's memory either way.
 
 use super::figure::{Aim, Figure, Spread, Unit};
 use super::script::{self, Kind};
@@ -16,6 +17,14 @@ const AIM_BYTES: f64 = 1_048_576.0;
 /// The daemon is looked at when it has not grown for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// When a task is where it is to be measured.
+#[derive(Clone, Copy)]
+enum Until {
+    /// It has sent so many requests; the last one is not answered.
+    Requests(usize),
+    Finished,
+}
+
 /// Bytes of one process.
 #[derive(Clone, Copy, PartialEq)]
 struct Memory {
@@ -27,12 +36,13 @@ struct Memory {
 pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let middle = [Kind::Read, Kind::Search, Kind::Read, Kind::Edit, Kind::Read, Kind::Run];
     let mut figures = Vec::new();
-    for (name, script, n_requests, aim) in [
-        ("waiting for its first answer", script::job_that_waits(&[]), 1, Some(Aim::Below(AIM_BYTES))),
-        ("waiting after six steps", script::job_that_waits(&middle), middle.len() + 1, Some(Aim::Below(AIM_BYTES))),
-        ("finished after six steps", script::job(&middle), middle.len() + 1, None),
+    let aim = Some(Aim::Below(AIM_BYTES));
+    for (name, script, until, aim) in [
+        ("waiting for its first answer", script::job_that_waits(&[]), Until::Requests(1), aim),
+        ("waiting after six steps", script::job_that_waits(&middle), Until::Requests(middle.len() + 1), aim),
+        ("finished after six steps", script::job(&middle), Until::Finished, None),
     ] {
-        let (idle, full) = grown(stage, name, &script, n_requests)?;
+        let (idle, full) = grown(stage, name, &script, until)?;
         if figures.is_empty() {
             figures.push(figure("the daemon without tasks, VmRSS", idle.resident));
         }
@@ -48,17 +58,18 @@ fn figure(name: impl Into<String>, bytes: f64) -> Figure {
 }
 
 /// The daemon's memory before and with the tasks.
-fn grown(stage: &Stage, name: &str, script: &str, n_requests: usize) -> anyhow::Result<(Memory, Memory)> {
+fn grown(stage: &Stage, name: &str, script: &str, until: Until) -> anyhow::Result<(Memory, Memory)> {
     eprintln!("memory: {N_TASKS} tasks {name}");
     let repository = stage.repository(N_FILES)?;
     let sim = stage::sim(script)?;
-    let home = stage.home(Place::Disk, &sim)?;
+    let home = stage.home(Place::Memory, &sim)?;
     let pid = home.start_daemon()?;
     let idle = settled(pid)?;
-    for _ in 0..N_TASKS {
-        home.hand_off(&repository)?;
+    let tasks = (0..N_TASKS).map(|_| home.hand_off(&repository)).collect::<anyhow::Result<Vec<_>>>()?;
+    match until {
+        Until::Requests(n_requests) => drop(stage.requests(&sim, N_TASKS * n_requests)?),
+        Until::Finished => tasks.iter().try_for_each(|task| home.finish(task))?,
     }
-    stage.requests(&sim, N_TASKS * n_requests)?;
     Ok((idle, settled(pid)?))
 }
 

@@ -1,4 +1,4 @@
-//! Generated repositories: as many small files as asked for, every one different, in one commit.
+//! Generated repositories: as many small files as asked for, every one different, in one commit, packed as a clone is.
 
 use anyhow::ensure;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ impl Repository {
         repository.git(&["init", "--quiet", "--initial-branch=main"])?;
         repository.git(&["add", "--all"])?;
         repository.git(&["commit", "--quiet", "--message=A generated repository"])?;
+        repository.git(&["repack", "--quiet", "-a", "-d"])?;
         Ok(repository)
     }
 

@@ -36,6 +36,7 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Disk,
+    /// On disk as well where no file system is in memory.
     Memory,
 }
 
@@ -143,6 +144,14 @@ impl Home<'_> {
         let output = self.command(&["--json", "wait", &task.id]).output()?;
         let detail: Value = serde_json::from_slice(&output.stdout)?;
         ensure!(detail["state"] == "completed", "the task ended as {}: {}", detail["state"], detail["note"]);
+        Ok(())
+    }
+
+    /// Ends a task that waits for an answer, and waits until it rests.
+    pub fn stop(&self, task: &HandedOff) -> anyhow::Result<()> {
+        for verb in ["stop", "wait"] {
+            self.command(&[verb, &task.id]).output()?;
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! From `errand run` to the first model request, with the daemon there or not, and the repository known to it or not.
 //!
 //! The floor is `errand daemon status` on the same daemon: starting the same program and one question over the socket.
+//! The model never answers and the task is stopped then, so no case works while the next one is measured.
 
 use super::figure::{Aim, Figure, Spread, Unit};
 use super::script;
@@ -80,13 +81,13 @@ pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
 /// Every case once, in two fresh homes.
 fn one_run(stage: &Stage, n_files: usize, samples: &mut Vec<Sample>, floors: &mut Vec<Duration>) -> anyhow::Result<()> {
     let repository = stage.repository(n_files)?;
-    let sim = stage::sim(&script::job(&[]))?;
+    let sim = stage::sim(&script::job_that_waits(&[]))?;
     let sample = |case, home: &Home<'_>, sim: &Sim| {
         let n_before = sim.requests().len();
         let task = home.hand_off(&repository)?;
         let requests = stage.requests(sim, n_before + 1)?;
         let at = requests.get(n_before).map_or(task.started_at, |request| request.at);
-        home.finish(&task)?;
+        home.stop(&task)?;
         anyhow::Ok(Sample { case, first_request: at.duration_since(task.started_at)?, returned: task.returned_after })
     };
     let home = stage.home(Place::Disk, &sim)?;

@@ -25,7 +25,8 @@ impl Desk {
     pub(super) async fn call_model(&mut self, state: &State, step: u32, attempt: u32) -> Result<(), Failed> {
         let brief = state.brief.clone().ok_or_else(|| Failed::internal("a request before the brief"))?;
         let mut prompt = materials::prompt(&self.live, state, &brief, brief.settings.clone(), &mut self.texts).await?;
-        let n_tokens = estimate_tokens(&render(&prompt));
+        let mut body = render(&prompt);
+        let n_tokens = estimate_tokens(&body);
         let left = state.contract().budget.dollars - state.committed();
         let reserved = match self.reserve(&mut prompt.settings, n_tokens, left) {
             Ok(reserved) => reserved,
@@ -35,7 +36,9 @@ impl Desk {
                 return Ok(());
             }
         };
-        let body = render(&prompt);
+        if prompt.settings != brief.settings {
+            body = render(&prompt);
+        }
         let requested = ModelEvent::Requested {
             step,
             attempt,
@@ -44,6 +47,11 @@ impl Desk {
             reserved,
         };
         self.live.intend(Event::Model(requested)).await?;
+        // The first tools will need it; the model takes longer to answer than files take to be written.
+        let laying_out = match &state.workspace {
+            None if state.prepare_failed.is_none() => Some(self.lay_out(state).await?),
+            Some(_) | None => None,
+        };
         let started = Instant::now();
         let answer = self.send(state, step, body).await;
         let mut blobs = Vec::new();
@@ -64,7 +72,10 @@ impl Desk {
         };
         // Money was spent: this is on disk before anything else is thought about.
         self.live.record(vec![Event::Model(event)], blobs).await?;
-        Ok(())
+        match laying_out {
+            Some(laying_out) => self.collect(state, laying_out).await,
+            None => Ok(()),
+        }
     }
 
     async fn send(&self, state: &State, step: u32, body: Vec<u8>) -> Result<Response, SendFailure> {

@@ -1,35 +1,57 @@
 //! Lays out the workspace. Doing it twice is doing it once: a complete one is used as it is.
 
-use super::{Desk, Failed, blocking, workspace_dir};
+use super::{Desk, Failed, workspace_dir};
 use errand_task::event::{Event, WorkspaceEvent};
 use errand_task::state::State;
 use errand_workspace::workspace::Workspace;
 use std::time::Instant;
+use tokio::task::JoinHandle;
+
+/// A workspace that is being laid out; what came of it is noted when it is collected.
+pub(super) type LayingOut = JoinHandle<(WorkspaceEvent, Option<Workspace>)>;
 
 impl Desk {
     pub(super) async fn prepare(&mut self, state: &State) -> Result<(), Failed> {
-        let progress = self.shared.progress(&state.id);
-        progress.say("preparing the workspace");
+        self.shared.progress(&state.id).say("preparing the workspace");
         self.live.commit().await?;
-        let started = Instant::now();
+        let laying_out = self.lay_out(state).await?;
+        self.collect(state, laying_out).await
+    }
+
+    /// Begins to lay it out. Nothing else of the task is in its way, so it may go on beside a request.
+    pub(super) async fn lay_out(&mut self, state: &State) -> Result<LayingOut, Failed> {
         let ledger = self.ledger(state).await?;
         let (dir, commit) = (workspace_dir(&self.shared, &state.id), state.submitted.source.base_commit.clone());
         let task = state.id.clone();
-        let made = blocking(move || {
-            ledger.keep(&task, &commit).map_err(|error| error.to_string())?;
-            let base = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
-            let workspace = Workspace::create(&ledger, &base, &dir).map_err(|error| error.to_string())?;
-            workspace.add_scratch_git(&commit).map_err(|error| error.to_string())?;
-            Ok::<_, String>((workspace.tree_dir(), base))
-        });
-        let event = match made.await? {
-            Ok((root, tree)) => WorkspaceEvent::Prepared {
-                root: root.to_string_lossy().into_owned(),
-                tree,
-                duration_ms: started.elapsed().as_millis() as u64,
-            },
-            Err(why) => WorkspaceEvent::PrepareFailed { text: format!("the workspace cannot be prepared: {why}") },
-        };
+        Ok(tokio::task::spawn_blocking(move || {
+            let started = Instant::now();
+            let made = (|| {
+                ledger.keep(&task, &commit).map_err(|error| error.to_string())?;
+                let tree = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
+                let workspace = Workspace::create(&ledger, &tree, &dir).map_err(|error| error.to_string())?;
+                workspace.add_scratch_git(&commit).map_err(|error| error.to_string())?;
+                Ok::<_, String>((workspace, tree))
+            })();
+            match made {
+                Ok((workspace, tree)) => {
+                    let root = workspace.tree_dir().to_string_lossy().into_owned();
+                    let duration_ms = started.elapsed().as_millis() as u64;
+                    (WorkspaceEvent::Prepared { root, tree, duration_ms }, Some(workspace))
+                }
+                Err(why) => {
+                    let text = format!("the workspace cannot be prepared: {why}");
+                    (WorkspaceEvent::PrepareFailed { text }, None)
+                }
+            }
+        }))
+    }
+
+    /// Waits for it and keeps it at hand: it knows the state of every file it wrote, so the first snapshot reads none.
+    pub(super) async fn collect(&mut self, state: &State, laying_out: LayingOut) -> Result<(), Failed> {
+        let (event, workspace) = laying_out.await.map_err(Failed::internal)?;
+        if let Some(workspace) = workspace {
+            self.equip(state, workspace)?;
+        }
         self.live.note(vec![Event::Workspace(event)], Vec::new()).await;
         Ok(())
     }

@@ -144,7 +144,9 @@ impl Desk {
         let mut blobs = Vec::new();
         let runs = output.runs.into_iter().map(|run| self.record(run, &mut blobs)).collect();
         let text = Text::store(self.redact(output.text), &mut blobs);
-        self.live.note(vec![Event::Tool(ToolEvent::JobsEnded { output: text, runs })], blobs).await;
+        self.live
+            .note(vec![Event::Tool(ToolEvent::JobsEnded { output: text, runs, changed: output.changed })], blobs)
+            .await;
     }
 
     fn record(&self, run: RunDone, blobs: &mut Vec<Blob>) -> RunRecord {

@@ -9,9 +9,6 @@ use crate::facts::{CheckRecord, Phase, RunEnd};
 use crate::state::State;
 use crate::verdict::End;
 
-/// Exit codes by which a shell says that there is no such command, or that it cannot be executed.
-const NO_COMMAND: [i32; 2] = [126, 127];
-
 pub fn rule(state: &State) -> Option<Action> {
     if state.brief.is_some() {
         return None;
@@ -31,9 +28,10 @@ pub fn rule(state: &State) -> Option<Action> {
 fn why_not_ready(record: &CheckRecord, baseline: Baseline) -> Option<String> {
     let command = &record.command;
     match &record.end {
-        RunEnd::Exited { code } if NO_COMMAND.contains(code) => {
-            Some(format!("the check `{command}` cannot run here (exit {code}); correct it or install what it needs"))
-        }
+        end if end.is_no_command() => Some(format!(
+            "the check `{command}` cannot run here ({}); correct it or install what it needs",
+            end.headline()
+        )),
         RunEnd::NotStarted { why } => Some(format!("the check `{command}` cannot run here ({why})")),
         end if !record.is_green() && baseline == Baseline::MustPass => Some(format!(
             "the check `{command}` already fails on the base ({}); if that is what this job is about, say so with \

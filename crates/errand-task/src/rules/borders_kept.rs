@@ -11,10 +11,7 @@ use crate::verdict::Verdict;
 pub fn rule(state: &State) -> Option<Action> {
     let finish = state.finish.as_ref()?;
     let Some(inspection) = &finish.inspected else {
-        return match &state.workspace {
-            Some(_) => Some(Action::InspectResult),
-            None => Some(Action::PrepareWorkspace),
-        };
+        return Some(ending::inspect(state));
     };
     if !inspection.violations.is_empty() {
         let findings = inspection.violations.iter().map(ToString::to_string).collect();

@@ -25,8 +25,11 @@ pub fn rule(state: &State) -> Option<Action> {
 }
 
 fn finding(state: &State, record: &CheckRecord) -> String {
-    let was_red = state.baseline.iter().any(|base| base.index == record.index && !base.is_green());
-    let since = if was_red { ", it failed on the base too" } else { ", it passed on the base" };
+    let since = match state.baseline.iter().find(|base| base.index == record.index) {
+        Some(base) if base.is_green() => ", it passed on the base",
+        Some(_) => ", it failed on the base too",
+        None => "",
+    };
     format!(
         "the check `{}` is red on a clean checkout of your result: {} of {} runs failed ({}{since}); its output is \
          log:check{}\n{}",

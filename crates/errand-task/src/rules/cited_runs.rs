@@ -19,8 +19,12 @@ fn problem(state: &State, number: u32) -> Option<String> {
     let Some(run) = state.runs.iter().find(|run| run.record.number == number) else {
         return Some(format!("checks cites run {number}, but there was no such run"));
     };
-    if !run.record.is_success() {
-        return Some(format!("checks cites run {number}, which ended with {}", run.record.headline()));
+    match &run.record.end {
+        None => return Some(format!("checks cites run {number}, which is still running: wait for it")),
+        Some(end) if !end.is_success() => {
+            return Some(format!("checks cites run {number}, which did not pass ({})", end.headline()));
+        }
+        Some(_) => {}
     }
     let is_stale = state.last_edit.is_some_and(|edit| edit > run.order);
     is_stale.then(|| format!("checks cites run {number}, but files were edited after it: run it again"))

@@ -5,7 +5,7 @@
 use crate::action::Action;
 use crate::event::{Event, FinishEvent, TaskEvent, ToolEvent};
 use crate::id::CallId;
-use crate::state::{Finish, State};
+use crate::state::{Finish, Inspection, OpenCall, State};
 use crate::text::Text;
 use crate::verdict::{End, Verdict};
 
@@ -14,18 +14,39 @@ pub const MAX_REJECTIONS: u32 = 3;
 /// Lines of findings the model is shown.
 const MAX_FINDING_LINES: usize = 40;
 
-/// Ends the turn. A workspace that changed since the last look is inspected first, so nothing done is lost from sight.
+/// Ends the turn. A workspace that may have changed since the last look is inspected first, so nothing done is lost from
+/// sight; the look itself counts the touches it has seen, so it is taken once.
 pub fn end(state: &State, end: End) -> Action {
-    let is_inspected = state.result.as_ref().is_some_and(|result| result.order == state.n_results);
-    let may_have_changed = state.workspace.is_some() && state.n_results > 0;
-    if may_have_changed && !is_inspected {
+    let n_seen = state.result.as_ref().map_or(0, |result| result.n_touches);
+    if state.workspace.is_some() && state.n_touches != n_seen {
         return Action::InspectResult;
     }
     let open = state.calls.iter().filter(|open| open.result.is_none());
-    let mut events: Vec<_> =
-        open.map(|open| result(&open.call.id, "not run: the turn ended before it", Failed::Yes)).collect();
+    let mut events: Vec<_> = open.map(cut).collect();
     events.push(Event::Task(TaskEvent::Ended { end }));
     Action::Record(events)
+}
+
+fn cut(open: &OpenCall) -> Event {
+    let text = match open.started {
+        Some(_) => "cut off: the turn ended while it ran; it may have changed files",
+        None => "not run: the turn ended before it",
+    };
+    result(&open.call.id, text, Failed::Yes)
+}
+
+/// Looks at the result; a job that needed no workspace until now gets one for that.
+pub fn inspect(state: &State) -> Action {
+    match &state.workspace {
+        Some(_) => Action::InspectResult,
+        None => Action::PrepareWorkspace,
+    }
+}
+
+/// Crossed borders are worse than any other finding.
+pub fn worst(seen: Option<&Inspection>, verdict: Verdict) -> Verdict {
+    let is_crossed = seen.is_some_and(|seen| !seen.violations.is_empty());
+    if is_crossed { Verdict::ContractViolated } else { verdict }
 }
 
 /// Sends the report back with its findings, or ends the turn with `verdict` when that happened often enough.
@@ -33,31 +54,47 @@ pub fn reject(state: &State, finish: &Finish, findings: Vec<String>, verdict: Ve
     if state.turn.n_rejections >= MAX_REJECTIONS {
         return accept(state, finish, verdict);
     }
-    let n_left = MAX_REJECTIONS - state.turn.n_rejections - 1;
     let mut text = String::from("not accepted:\n");
     let lines: Vec<_> = findings.iter().flat_map(|finding| finding.lines()).collect();
     for line in lines.iter().take(MAX_FINDING_LINES) {
         text.push_str(line);
         text.push('\n');
     }
-    if lines.len() > MAX_FINDING_LINES {
-        text.push_str(&format!("… and {} more lines\n", lines.len() - MAX_FINDING_LINES));
+    match lines.len().saturating_sub(MAX_FINDING_LINES) {
+        0 => {}
+        1 => text.push_str("… and 1 more line\n"),
+        n => text.push_str(&format!("… and {n} more lines\n")),
     }
-    text.push_str(&match n_left {
-        0 => "This was the last round: the next finish ends the job, whatever it finds.".to_owned(),
-        n => format!("Mend this and call finish again ({n} more rounds are looked at)."),
+    text.push_str(&match MAX_REJECTIONS - state.turn.n_rejections {
+        0 | 1 => "This was the last round: the next finish ends the job, whatever it finds.".to_owned(),
+        n => format!("Mend this and call finish again ({n} more finishes are looked at)."),
     });
     Action::Record(vec![result(&finish.call, &text, Failed::Yes), Event::Finish(FinishEvent::Rejected { findings })])
 }
 
-/// Ends the turn with a verdict; the call of `finish` gets its result.
+/// Ends the turn with a verdict, or a worse one when the result crosses borders; the call of `finish` gets its result. A
+/// report that failed before the result was looked at is no way around the look.
 pub fn accept(state: &State, finish: &Finish, verdict: Verdict) -> Action {
+    if finish.inspected.is_none() {
+        return inspect(state);
+    }
+    let verdict = worst(finish.inspected.as_ref(), verdict);
     let mut events = Vec::new();
     if state.calls.iter().any(|open| open.call.id == finish.call && open.result.is_none()) {
-        events.push(result(&finish.call, &format!("the job ended as {verdict}"), Failed::No));
+        events.push(result(&finish.call, closing(verdict), Failed::No));
     }
     events.push(Event::Task(TaskEvent::Ended { end: End::Completed { verdict } }));
     Action::Record(events)
+}
+
+fn closing(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified => "the job is over: its checks are green and its borders are kept",
+        Verdict::Delivered => "the job is over: the document is delivered",
+        Verdict::Unverified => "the job is over: the result is not verified",
+        Verdict::ChecksFailed => "the job is over: its checks are red",
+        Verdict::ContractViolated => "the job is over: the result crosses its borders",
+    }
 }
 
 enum Failed {

@@ -26,7 +26,10 @@ pub fn rule(state: &State) -> Option<Action> {
                 || last.at_ms - first.at_ms > MAX_WAITING_MS
                 || failure.retry_after_ms.is_some_and(|wait| wait > LONGEST_RETRY_AFTER_MS);
             if is_hopeless {
-                let text = format!("the model did not answer in {} attempts: {}", state.failures.len(), failure.text);
+                let text = match state.failures.len() {
+                    1 => format!("the model did not answer: {}", failure.text),
+                    n => format!("the model did not answer in {n} attempts: {}", failure.text),
+                };
                 return Some(park(&text, &format!("look at the endpoint, then: errand resume {}", state.id)));
             }
             let at_ms = last.at_ms.saturating_add_unsigned(wait_ms(state, failure.retry_after_ms));

@@ -13,7 +13,8 @@ const MAX_NUDGES: u32 = 1;
 const MAX_CUTS: u32 = 3;
 
 pub fn rule(state: &State) -> Option<Action> {
-    let (text, max) = match state.idle.as_ref()? {
+    let turn = &state.turn;
+    let (text, n_told, max) = match state.idle.as_ref()? {
         Stop::Paused => return None,
         Stop::Refusal { category } => {
             let category = category.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
@@ -24,13 +25,16 @@ pub fn rule(state: &State) -> Option<Action> {
             let text = "the model's context is full; hand the rest off as a smaller job".to_owned();
             return Some(ending::end(state, End::ModelFailed { text }));
         }
-        Stop::MaxTokens => ("Your answer was cut at its length limit. Go on in smaller calls.", MAX_CUTS),
+        Stop::MaxTokens => ("Your answer was cut at its length limit. Go on in smaller calls.", turn.n_cuts, MAX_CUTS),
         Stop::EndTurn | Stop::ToolUse | Stop::Other { .. } => {
-            ("You stopped without a tool call. Go on, or call finish: only finish ends the job.", MAX_NUDGES)
+            let text = "You stopped without a tool call. Go on, or call finish: only finish ends the job.";
+            (text, turn.n_nudges, MAX_NUDGES)
         }
     };
-    if state.turn.n_nudges < max {
+    if n_told < max {
         return Some(Action::Record(vec![Event::Finish(FinishEvent::Nudged { text: text.to_owned() })]));
     }
-    Some(ending::end(state, End::Completed { verdict: Verdict::Unverified }))
+    // Nobody claims anything, but what is there may cross borders.
+    let verdict = ending::worst(state.result.as_ref(), Verdict::Unverified);
+    Some(ending::end(state, End::Completed { verdict }))
 }

@@ -2,7 +2,7 @@
 
 use super::ending;
 use crate::action::Action;
-use crate::facts::{CheckRecord, Phase};
+use crate::facts::{CheckRecord, Phase, RunEnd};
 use crate::report::Outcome;
 use crate::state::State;
 use crate::verdict::Verdict;
@@ -34,12 +34,32 @@ pub fn rule(state: &State) -> Option<Action> {
     let Some(old) = record(Phase::RegressionOld) else {
         return Some(Action::RunCheck { phase: Phase::RegressionOld, index: 0 });
     };
-    if !old.is_green() {
+    if shows_failure(old) {
         return None;
+    }
+    if !old.is_green() {
+        let finding = format!(
+            "`{command}` does not show the bug on the old code ({}): a regression test must run there and fail\n{}",
+            old.end.headline(),
+            old.excerpt.trim_end()
+        );
+        return reject(finding, Verdict::Unverified);
     }
     let finding = format!(
         "`{command}` passes on the old code with your new tests: they do not show the bug; a regression test must fail \
          without the fix"
     );
     reject(finding, Verdict::ChecksFailed)
+}
+
+/// Whether the command ran and failed. One that never came to a test has said nothing about the code.
+fn shows_failure(record: &CheckRecord) -> bool {
+    if record.is_green() {
+        return false;
+    }
+    match &record.end {
+        RunEnd::Exited { code } => *code != 0 && !record.end.is_no_command(),
+        RunEnd::Killed { .. } | RunEnd::TimedOut => true,
+        RunEnd::NotStarted { .. } | RunEnd::Interrupted | RunEnd::TooMuchOutput => false,
+    }
 }

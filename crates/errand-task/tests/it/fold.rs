@@ -4,10 +4,10 @@ use crate::life::*;
 use crate::model::raise;
 use errand_task::contract::Draft;
 use errand_task::conversation::{CallResult, Message};
-use errand_task::event::{Event, PersonEvent, ReviewEvent};
+use errand_task::event::{Event, ModelEvent, PersonEvent, ReviewEvent};
 use errand_task::facts::{Endpoint, FailureKind, Stop};
 use errand_task::id::{CallId, CommitId, CredentialId, Seq, TreeId};
-use errand_task::money::{Pico, Usage};
+use errand_task::money::{Cost, Pico, Usage};
 use errand_task::report::Outcome;
 use errand_task::state::State;
 use errand_task::text::Text;
@@ -98,7 +98,6 @@ fn refused_and_empty_responses_are_not_kept() {
 }
 
 #[test]
-#[ignore = "bug: State::close_calls pushes an empty message when no call is open"]
 fn a_result_nobody_asked_for_adds_no_message() {
     let life = begun().calls(&["a"]).then(answered("a")).then(answered("a")).then(answered("z"));
     shows(&life, &[person(&["opening"]), model(1), results(&[("a", "ok")], &[])]);
@@ -187,6 +186,39 @@ fn money_is_settled_uncertain_or_reserved() {
 }
 
 #[test]
+fn what_has_no_price_counts_as_gone() {
+    let unpriced = |step| match received(step, &[], Stop::Paused) {
+        Event::Model(ModelEvent::Received {
+            step,
+            message_id,
+            model,
+            content,
+            text,
+            calls,
+            stop,
+            usage,
+            duration_ms,
+            ..
+        }) => Event::Model(ModelEvent::Received {
+            step,
+            message_id,
+            model,
+            content,
+            text,
+            calls,
+            stop,
+            usage,
+            cost: Cost::Unknown,
+            duration_ms,
+        }),
+        other => other,
+    };
+    let state = begun().then(requested(1, 1)).then(unpriced(1)).state();
+    assert_eq!((state.spend.settled, state.spend.uncertain, state.spend.n_unpriced), (Pico::ZERO, Pico::ZERO, 1));
+    assert_eq!(state.committed(), RESERVED);
+}
+
+#[test]
 fn a_raised_budget_is_the_contracts() {
     let dollars = |life: &Life| life.state().contract().budget.dollars;
     assert_eq!(dollars(&begun()), Pico(2_000_000_000_000));
@@ -206,11 +238,10 @@ fn a_task_can_be_moved_to_another_endpoint() {
 }
 
 #[test]
-#[ignore = "bug: Usage::add_assign overflows"]
 fn an_endpoint_that_counts_without_end_does_not_break_the_fold() {
     let huge = Usage { input: u64::MAX, ..Usage::default() };
     let hostile = |step| match received(step, &[], Stop::Paused) {
-        Event::Model(errand_task::event::ModelEvent::Received {
+        Event::Model(ModelEvent::Received {
             step,
             message_id,
             model,
@@ -221,7 +252,7 @@ fn an_endpoint_that_counts_without_end_does_not_break_the_fold() {
             cost,
             duration_ms,
             ..
-        }) => Event::Model(errand_task::event::ModelEvent::Received {
+        }) => Event::Model(ModelEvent::Received {
             step,
             message_id,
             model,
@@ -252,7 +283,7 @@ fn apply_and_undo() {
         branch: "b".to_owned(),
         commit: CommitId::new("c1"),
     });
-    let shown = |life: &Life| life.state().applied.map(|applied| format!("{} {}", applied.tree, applied.record));
+    let shown = |life: &Life| life.state().applied().map(|applied| format!("{} {}", applied.tree, applied.record));
     let ended = begun().then(completed(Verdict::Verified));
     for (events, expected) in [
         (vec![], None),
@@ -268,11 +299,10 @@ fn apply_and_undo() {
 }
 
 #[test]
-#[ignore = "bug: the fold keeps one apply only"]
 fn undo_takes_back_the_last_of_two() {
     let undone = Event::Review(ReviewEvent::Undone { tree: TreeId::new("t2"), files: Vec::new() });
     let life = begun().then(applied("t1")).then(applied("t2")).then(undone);
-    assert_eq!(life.state().applied.map(|applied| applied.tree), Some(TreeId::new("t1")));
+    assert_eq!(life.state().applied().map(|applied| applied.tree.clone()), Some(TreeId::new("t1")));
 }
 
 #[test]

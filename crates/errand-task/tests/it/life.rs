@@ -272,7 +272,7 @@ pub fn run(number: u32, end: Option<RunEnd>) -> RunRecord {
 }
 
 pub fn jobs_ended(runs: Vec<RunRecord>) -> Event {
-    Event::Tool(ToolEvent::JobsEnded { output: Text::inline("job ended"), runs })
+    Event::Tool(ToolEvent::JobsEnded { output: Text::inline("job ended"), runs, changed: Vec::new() })
 }
 
 pub fn exited(code: i32) -> RunEnd {
@@ -371,12 +371,24 @@ pub fn records<const N: usize>(events: [Event; N]) -> Action {
     Action::Record(events.into())
 }
 
+/// What ends the job whose report call `f` filed.
+pub fn closes(verdict: Verdict) -> Action {
+    let text = match verdict {
+        Verdict::Verified => "the job is over: its checks are green and its borders are kept",
+        Verdict::Delivered => "the job is over: the document is delivered",
+        Verdict::Unverified => "the job is over: the result is not verified",
+        Verdict::ChecksFailed => "the job is over: its checks are red",
+        Verdict::ContractViolated => "the job is over: the result crosses its borders",
+    };
+    records([result("f", text, false), completed(verdict)])
+}
+
 /// What sends the report of call `f` back.
 pub fn rejects(lines: &str, closing: &str, findings: &[&str]) -> Action {
     records([result("f", &format!("not accepted:\n{lines}\n{closing}"), true), rejected(findings)])
 }
 
-pub const TWO_MORE: &str = "Mend this and call finish again (2 more rounds are looked at).";
+pub const THREE_MORE: &str = "Mend this and call finish again (3 more finishes are looked at).";
 pub const LAST: &str = "This was the last round: the next finish ends the job, whatever it finds.";
 
 /// A report with a summary and nothing else.

@@ -6,13 +6,14 @@ use errand_task::action::Action;
 use errand_task::borders::Violation;
 use errand_task::contract::{Draft, DraftBudget, Mode};
 use errand_task::decide::decide;
-use errand_task::event::{Event, ModelEvent, PersonEvent, TaskEvent, ToolEvent};
+use errand_task::event::{Event, FinishEvent, ModelEvent, PersonEvent, TaskEvent, ToolEvent};
 use errand_task::facts::{FailureKind, Phase, RunEnd, Stop};
 use errand_task::id::Digest;
-use errand_task::money::Pico;
+use errand_task::money::{Cost, Pico};
 use errand_task::report::{Outcome, Report};
 use errand_task::state::{Record, State};
 use errand_task::text::Text;
+use errand_task::verdict::{End, Verdict};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -55,11 +56,13 @@ impl World<'_> {
     }
 
     fn end(&mut self) -> RunEnd {
-        match self.tape.pick(6) {
+        match self.tape.pick(8) {
             0 | 1 => exited(0),
             2 => exited(1),
             3 => RunEnd::TimedOut,
             4 => exited(127),
+            5 => RunEnd::Interrupted,
+            6 => RunEnd::TooMuchOutput,
             _ => RunEnd::NotStarted { why: "x".to_owned() },
         }
     }
@@ -85,6 +88,7 @@ impl World<'_> {
             4 => (Vec::new(), Stop::EndTurn),
             5 => (Vec::new(), Stop::MaxTokens),
             6 => (Vec::new(), Stop::Paused),
+            7 if self.tape.pick(2) == 1 => (vec![call("a", 1)], Stop::Refusal { category: None }),
             7 => (Vec::new(), Stop::Refusal { category: None }),
             8 => (Vec::new(), Stop::ContextFull),
             9 => return, // errand went down
@@ -98,7 +102,13 @@ impl World<'_> {
         };
         let ids: Vec<_> = ids.iter().map(String::as_str).collect();
         let content = if self.tape.pick(5) == 4 && ids.is_empty() { Text::inline("[]") } else { content(step) };
-        self.note(received_of(step, content, &ids, stop, cost));
+        let mut received = received_of(step, content, &ids, stop, cost);
+        if let Event::Model(ModelEvent::Received { cost, .. }) = &mut received
+            && self.tape.pick(6) == 5
+        {
+            *cost = Cost::Unknown;
+        }
+        self.note(received);
     }
 
     fn report(&mut self) -> Report {
@@ -119,7 +129,9 @@ impl World<'_> {
         for open in &open {
             let id = open.call.id.as_str();
             if open.call.name == "finish" {
-                if self.tape.pick(5) == 4 {
+                // A report that was filed before a crash is as well-formed after it.
+                let is_filed = self.state.finish.as_ref().is_some_and(|finish| finish.call == open.call.id);
+                if self.tape.pick(5) == 4 && !is_filed {
                     self.note(result(id, "ill-formed", true));
                     continue;
                 }
@@ -215,11 +227,50 @@ impl World<'_> {
     }
 }
 
+/// A turn ends with the eyes open: the last look is younger than everything that may have changed files, and the verdict
+/// is no better than what was seen.
+fn ends_are_seen(life: &Life) {
+    let mut is_unseen = false;
+    let answers = |record: &Record| matches!(&record.event, Event::Tool(ToolEvent::Ended { duration_ms: 0, .. }));
+    for (n, record) in life.records.iter().enumerate() {
+        match &record.event {
+            Event::Finish(FinishEvent::Inspected { .. }) => is_unseen = false,
+            // What a decision answers was not performed.
+            Event::Tool(_) => is_unseen |= !answers(record),
+            Event::Task(TaskEvent::Ended { end }) => {
+                assert!(!is_unseen, "unseen changes at event {}", record.seq);
+                let state = State::fold(id(), &life.records[..=n]).unwrap();
+                if let End::Completed { verdict } = end {
+                    is_honest(&state, *verdict);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_honest(state: &State, verdict: Verdict) {
+    let is_crossed = state.result.as_ref().is_some_and(|result| !result.violations.is_empty());
+    assert!(!is_crossed || verdict == Verdict::ContractViolated, "{verdict} over crossed borders");
+    if verdict != Verdict::Verified {
+        return;
+    }
+    let checks = &state.finish.as_ref().unwrap().checks;
+    let green = |phase| checks.iter().filter(|record| record.phase == phase && record.is_green()).count();
+    assert_eq!(green(Phase::Result), state.contract().checks.len());
+    if state.contract().regression.is_some() {
+        let old = checks.iter().find(|record| record.phase == Phase::RegressionOld).unwrap();
+        assert!(matches!(old.end, RunEnd::Exited { code: 1 } | RunEnd::TimedOut), "{:?} proves nothing", old.end);
+    }
+}
+
 /// Before each request, every call of the responses before it has exactly one result.
 fn calls_are_answered(records: &[Record]) {
     let mut results: BTreeMap<&str, u32> = BTreeMap::new();
     for record in records {
         match &record.event {
+            // Calls of a refused answer are nobody's.
+            Event::Model(ModelEvent::Received { stop: Stop::Refusal { .. }, .. }) => {}
             Event::Model(ModelEvent::Received { calls, .. }) => {
                 results.extend(calls.iter().map(|call| (call.id.as_str(), 0)));
             }
@@ -254,9 +305,8 @@ fn lives(choices: &[u8]) {
         let action = decide(&world.state);
         assert_eq!(decide(&world.state), action, "the same state, another decision");
         assert_eq!(restarted(&world.life), action, "after a restart, another decision");
-        let spend = &world.state.spend;
         let budget = world.state.contract().budget.dollars;
-        assert!(spend.settled + spend.uncertain <= budget, "{spend:?} of {budget}");
+        assert!(world.state.committed() <= budget, "{:?} of {budget}", world.state.spend);
         if action == Action::Rest && !world.tape.has() {
             break;
         }
@@ -264,6 +314,7 @@ fn lives(choices: &[u8]) {
         world.person();
     }
     calls_are_answered(&world.life.records);
+    ends_are_seen(&world.life);
     assert!(world.state.status().is_resting());
 }
 

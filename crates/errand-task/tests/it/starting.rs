@@ -90,18 +90,37 @@ impl Life {
 }
 
 #[test]
-#[ignore = "bug: ending::end sees results only, not started calls"]
 fn a_call_cut_by_stop_may_have_changed_files() {
-    let cut = Life::begun(draft(&[], &[], None)).calls(&["a"]).then(started("a")).then(stop());
+    let cut = Life::begun(draft(&[], &[], None)).calls(&["a", "b"]).then(started("a")).then(stop());
     cut.check(Action::InspectResult);
+    // Once, and nobody says that it did not run.
+    let cut_off = "cut off: the turn ended while it ran; it may have changed files";
+    let ended = records([result("a", cut_off, true), result("b", NOT_RUN, true), over(End::Cancelled)]);
+    cut.then(inspected()).check(ended);
 }
 
 #[test]
-#[ignore = "bug: ending::end sees results only, not started calls"]
 fn a_call_cut_by_stop_in_a_later_turn_may_have_changed_files() {
     let first = Life::begun(draft(&[], &[], None)).edits().then(stop()).then(inspected()).record();
     let second = first.then(says("more")).calls(&["b"]).then(started("b")).then(stop());
     second.check(Action::InspectResult);
+    let again = second.then(inspected()).then(started("c"));
+    again.check(Action::InspectResult);
+}
+
+#[test]
+fn a_job_that_ended_after_the_look_may_have_changed_files() {
+    let seen = Life::begun(draft(&[], &[], None)).edits().then(inspected()).then(jobs_ended(vec![]));
+    seen.then(stop()).check(Action::InspectResult);
+}
+
+#[test]
+fn a_run_is_older_than_a_call_that_was_cut_off() {
+    let ran = Life::begun(draft(&["make"], &[], None)).edits().runs(1, exited(0));
+    let cut = ran.calls(&["a"]).then(started("a")).then(stop()).then(inspected()).record();
+    let later = cut.then(says("more")).files(citing(&[1])).then(inspected());
+    let finding = "checks cites run 1, but files were edited after it: run it again";
+    later.check(rejects(finding, THREE_MORE, &[finding]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::life::*;
 use errand_task::action::Action;
 use errand_task::contract::{Draft, Mode};
 use errand_task::event::Event;
-use errand_task::facts::Phase;
+use errand_task::facts::{FileChange, Phase};
 use errand_task::report::{Outcome, Report};
 use errand_task::verdict::Verdict;
 
@@ -72,8 +72,8 @@ fn a_bug_is_mended_and_proven() {
             "InspectResult",
             "RunCheck { phase: Result, index: 0 }",
             "RunCheck { phase: Result, index: 1 }",
-            "RunCheck { phase: RegressionOld, index: 0 }",
             "RunCheck { phase: RegressionNew, index: 0 }",
+            "RunCheck { phase: RegressionOld, index: 0 }",
             "tool.ended + task.ended",
             "Rest",
         ],
@@ -140,4 +140,12 @@ fn a_summary_tells_the_end() {
     );
     assert_eq!(shown, "7f3a0001 fix the login change completed Some(Verified) Some(0) sonnet 2 1+1−1 Some(5)");
     assert_eq!(life.state().verdict(), Some(Verdict::Verified));
+}
+
+#[test]
+fn a_summary_counts_without_end() {
+    let endless = |path| FileChange { added: u32::MAX, removed: u32::MAX, ..change(path) };
+    let life = Life::begun(Draft::default()).edits().then(found(vec![endless("a"), endless("b")], vec![], &[], &[]));
+    let summary = errand_task::summary::Summary::of(&life.state());
+    assert_eq!((summary.n_files, summary.added, summary.removed), (2, u32::MAX, u32::MAX));
 }

@@ -1,11 +1,14 @@
 //! `edit`: exact replacements over several files, all or nothing; answers with the hunks.
 
 use crate::context::{Context, Output, Site};
+use crate::echo::{bounded, counted};
 use crate::input;
+use crate::insertions;
 use crate::replace::{self, Texts};
 use crate::tool::{Effect, Tool};
+use errand_task::facts::FileChange;
 use errand_workspace::diff::hunks;
-use errand_workspace::files::{FileError, Files, Refusal};
+use errand_workspace::files::{FileError, FileKind, FileStat, Files, Refusal};
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -50,7 +53,7 @@ impl Tool for Edit {
 
     fn call<'a>(&'a self, context: &'a Context, site: Site<'a>) -> BoxFuture<'a, Output> {
         Box::pin(async move {
-            match prepare(context, site.input).and_then(|(before, after)| write(context, &before, &after)) {
+            match edit(context, site.input).await {
                 Ok(output) => output,
                 Err(problem) => Output::error(problem),
             }
@@ -58,8 +61,19 @@ impl Tool for Edit {
     }
 }
 
-/// The texts before and after, with every border asked; nothing is written yet.
-fn prepare(context: &Context, input: &str) -> Result<(Texts, Texts), String> {
+async fn edit(context: &Context, input: &str) -> Result<Output, String> {
+    let (before, edits) = open_all(context, input)?;
+    // Large texts take a while to compare.
+    let plan = tokio::task::spawn_blocking(move || plan(before, &edits));
+    let plan = plan.await.map_err(|error| format!("nothing was changed: the edit broke off: {error}"))??;
+    write(&context.files, &plan).map_err(|error| format!("nothing was changed: {}", bounded(error)))?;
+    let used = used(context).await;
+    let changed = plan.changes.into_iter().map(|change| change.path).collect();
+    Ok(Output { changed, ..Output::text(plan.report + &used) })
+}
+
+/// The texts of all files, with every border asked.
+fn open_all(context: &Context, input: &str) -> Result<(Texts, Vec<replace::Edit>), String> {
     let mut input: Input = input::parse(input)?;
     if input.edits.is_empty() || input.edits.len() > EDITS_MAX {
         return Err(format!("edits takes 1 to {EDITS_MAX} entries, this call has {}", input.edits.len()));
@@ -76,17 +90,16 @@ fn prepare(context: &Context, input: &str) -> Result<(Texts, Texts), String> {
             Err(_) => {}
         }
     }
-    if !problems.is_empty() {
-        return Err(format!("nothing was changed:\n{}", problems.join("\n")));
-    }
-    let after = replace::apply(&before, &input.edits)
-        .map_err(|problems| format!("nothing was changed:\n{}", problems.join("\n")))?;
-    Ok((before, after))
+    if problems.is_empty() { Ok((before, input.edits)) } else { Err(refused(&problems)) }
+}
+
+fn refused(problems: &[String]) -> String {
+    format!("nothing was changed:\n{}", problems.join("\n"))
 }
 
 fn open(context: &Context, path: &str) -> Result<(String, Option<String>), String> {
-    let path = context.files.normalize(path).map_err(|refusal| refusal.to_string())?;
-    context.borders.check_path(&path).map_err(|violation| violation.to_string())?;
+    let path = context.files.normalize(path).map_err(bounded)?;
+    context.borders.check_path(&path).map_err(bounded)?;
     match context.files.read(&path, FILE_BYTES_MAX) {
         Ok(read) if read.size > FILE_BYTES_MAX => Err(format!("{path}: too large to edit here, {} bytes", read.size)),
         Ok(read) => match String::from_utf8(read.bytes) {
@@ -94,40 +107,66 @@ fn open(context: &Context, path: &str) -> Result<(String, Option<String>), Strin
             Err(_) => Err(format!("{path}: not UTF-8 text; change it with run")),
         },
         Err(FileError::Refused(Refusal::NotFound(_))) => Ok((path, None)),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(bounded(error)),
     }
 }
 
-/// Writes what differs; when a write fails, what was written before is put back.
-fn write(context: &Context, before: &Texts, after: &Texts) -> Result<Output, String> {
-    let mut written: Vec<&str> = Vec::new();
-    let mut report = String::new();
-    for (path, new) in after {
-        let old = before.get(path).and_then(Option::as_deref);
-        if old == new.as_deref() {
-            continue;
-        }
-        if let Err(error) = put(&context.files, path, old, new.as_deref()) {
-            for path in written.iter().rev() {
-                let (now, then) = (after.get(*path), before.get(*path));
-                // The first error is the one to report.
-                let _ = put(&context.files, path, now.and_then(Option::as_deref), then.and_then(Option::as_deref));
-            }
-            return Err(format!("nothing was changed: {error}"));
-        }
-        written.push(path);
-        report.push_str(&describe(path, old, new.as_deref()));
-    }
-    if written.is_empty() {
+/// One file that is to change.
+struct Change {
+    path: String,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+struct Plan {
+    changes: Vec<Change>,
+    /// What the model is told when it is done.
+    report: String,
+}
+
+fn plan(mut before: Texts, edits: &[replace::Edit]) -> Result<Plan, String> {
+    let after = replace::apply(&before, edits).map_err(|problems| refused(&problems))?;
+    let changes = after.into_iter().map(|(path, new)| Change { old: before.remove(&path).flatten(), path, new });
+    let changes: Vec<_> = changes.filter(|change| change.old != change.new).collect();
+    if changes.is_empty() {
         return Err("the edits together change nothing".to_owned());
     }
+    let mut report: String = changes.iter().map(describe).collect();
     if report.len() > HUNK_BYTES {
-        let cut = report.floor_char_boundary(HUNK_BYTES);
-        report.truncate(cut);
-        report.push_str("\n… (the rest of the hunks is not shown; all edits are applied)");
+        report.truncate(report.floor_char_boundary(HUNK_BYTES));
+        report.push_str("\n… (the rest of the hunks is not shown; all edits are applied)\n");
     }
-    let changed = written.into_iter().map(str::to_owned).collect();
-    Ok(Output { changed, ..Output::text(report) })
+    Ok(Plan { changes, report })
+}
+
+/// Writes what differs; when a write fails, what was written before is put back. Deletions come last, because a file
+/// that is made again would not have the permissions it had: each is tried by replacing the file with itself.
+fn write(files: &Files, plan: &Plan) -> Result<(), FileError> {
+    let is_link = |path: &str| matches!(files.stat(path), Ok(Some(FileStat { kind: FileKind::Link, .. })));
+    let mut steps: Vec<(&str, Option<&str>, Option<&str>)> = Vec::new();
+    let mut deletions = Vec::new();
+    for Change { path, old, new } in &plan.changes {
+        let old = old.as_deref();
+        match new.as_deref() {
+            Some(new) => steps.push((path, old, Some(new))),
+            None if is_link(path) => deletions.push((path.as_str(), old, None)),
+            None => {
+                steps.push((path, old, old));
+                deletions.insert(0, (path.as_str(), old, None));
+            }
+        }
+    }
+    steps.extend(deletions);
+    for (n_done, &(path, old, new)) in steps.iter().enumerate() {
+        if let Err(error) = put(files, path, old, new) {
+            for &(path, old, new) in steps.iter().take(n_done).rev() {
+                // The first error is the one to report.
+                let _ = put(files, path, new, old);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 fn put(files: &Files, path: &str, old: Option<&str>, new: Option<&str>) -> Result<(), FileError> {
@@ -139,13 +178,26 @@ fn put(files: &Files, path: &str, old: Option<&str>, new: Option<&str>) -> Resul
     }
 }
 
-fn describe(path: &str, old: Option<&str>, new: Option<&str>) -> String {
+fn describe(Change { path, old, new }: &Change) -> String {
     match (old, new) {
-        (None, Some(new)) => format!("{path} created, {} lines\n", new.lines().count()),
+        (None, Some(new)) => format!("{path} created, {}\n", counted(new.lines().count(), "line")),
         (_, None) => format!("{path} deleted\n"),
         (Some(old), Some(new)) => {
             let hunks = hunks(old, new);
-            format!("{path} +{} −{}\n{}", hunks.added, hunks.removed, hunks.text)
+            format!("{path} +{} −{}\n{}", hunks.added, hunks.removed, insertions::fold(&hunks.text))
         }
+    }
+}
+
+/// `in all +121 −1, 122 of 150 lines`, where the contract has a limit.
+async fn used(context: &Context) -> String {
+    let Some(limit) = context.max_diff_lines else { return String::new() };
+    match context.changes_since(context.workspace.base()).await {
+        Ok(changes) => {
+            let sum = |lines: fn(&FileChange) -> u32| changes.iter().map(lines).fold(0, u32::saturating_add);
+            let (added, removed) = (sum(|change| change.added), sum(|change| change.removed));
+            format!("in all +{added} −{removed}, {} of {limit} lines\n", added.saturating_add(removed))
+        }
+        Err(problem) => format!("how many of {limit} lines are changed in all is unknown: {}\n", bounded(problem)),
     }
 }

@@ -1,9 +1,11 @@
 //! `list`: the shape of a folder.
 
 use crate::context::{Context, Output, Site};
+use crate::echo::{bounded, counted, quoted};
 use crate::input;
+use crate::start::start;
 use crate::tool::{Effect, Tool};
-use errand_index::tree::{Kind, list};
+use errand_index::tree::{Entry, Kind, list, list_matching};
 use errand_workspace::files::FileKind;
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -12,6 +14,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 const DEPTH: usize = 2;
+const DEPTH_MAX: usize = 20;
 const MAX_ENTRIES: usize = 300;
 
 pub struct List;
@@ -20,8 +23,10 @@ pub struct List;
 #[serde(deny_unknown_fields)]
 struct Input {
     path: Option<String>,
-    /// Levels (2).
+    /// Levels (2; all with glob).
     depth: Option<usize>,
+    /// Only files such as *.rs.
+    glob: Option<String>,
 }
 
 impl Tool for List {
@@ -51,40 +56,37 @@ impl Tool for List {
                 Ok(input) => input,
                 Err(problem) => return Output::error(problem),
             };
-            let path = match context.files.normalize(input.path.as_deref().unwrap_or(".")) {
-                Ok(path) => path,
-                Err(refusal) => return Output::error(refusal),
+            let path = match start(context, input.path.as_deref().unwrap_or("."), "listed") {
+                Ok((path, FileKind::Folder)) => PathBuf::from(path),
+                Ok((path, _)) => return Output::error(format!("{} is not a folder", quoted(&path))),
+                Err(problem) => return Output::error(problem),
             };
-            if !path.is_empty() {
-                match context.files.stat(&path) {
-                    Ok(Some(stat)) if stat.kind == FileKind::Folder => {}
-                    Ok(Some(_)) => return Output::error(format!("`{path}` is not a folder")),
-                    Ok(None) => return Output::error(format!("`{path}` does not exist")),
-                    Err(error) => return Output::error(error),
-                }
-            }
-            let depth = input.depth.unwrap_or(DEPTH).clamp(1, 20);
             let root = context.workspace.tree_dir();
-            let look = move || list(&root, &PathBuf::from(path), depth);
+            let depth = move |usual: usize| input.depth.unwrap_or(usual).clamp(1, DEPTH_MAX);
+            let look = move || match &input.glob {
+                Some(glob) => list_matching(&root, &path, depth(DEPTH_MAX), glob).map_err(bounded),
+                None => Ok(list(&root, &path, depth(DEPTH))),
+            };
             match tokio::task::spawn_blocking(look).await {
-                Ok(entries) => Output::text(show(&entries)),
+                Ok(Ok(entries)) => Output::text(show(&entries)),
+                Ok(Err(problem)) => Output::error(problem),
                 Err(error) => Output::error(format!("the listing broke off: {error}")),
             }
         })
     }
 }
 
-fn show(entries: &[errand_index::tree::Entry]) -> String {
+fn show(entries: &[Entry]) -> String {
     if entries.is_empty() {
-        return "empty".to_owned();
+        return "nothing there".to_owned();
     }
     let mut out = String::new();
     for entry in entries.iter().take(MAX_ENTRIES) {
         let path = &entry.path;
         out.push_str(&match &entry.kind {
-            Kind::File { n_lines: Some(n), .. } => format!("{path}  {n} lines\n"),
-            Kind::File { n_bytes, n_lines: None } => format!("{path}  {n_bytes} bytes\n"),
-            Kind::Folder { n_files } => format!("{path}/  {n_files} files\n"),
+            Kind::File { n_lines: Some(n), .. } => format!("{path}  {}\n", counted(*n as usize, "line")),
+            Kind::File { n_bytes, n_lines: None } => format!("{path}  {}\n", counted(*n_bytes as usize, "byte")),
+            Kind::Folder { n_files } => format!("{path}/  {}\n", counted(*n_files, "file")),
             Kind::Link => format!("{path}  link\n"),
             Kind::Ignored => format!("{path}  ignored\n"),
         });

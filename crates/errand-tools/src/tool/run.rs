@@ -1,14 +1,14 @@
 //! `run`: a command in the workspace. At its time limit it is not killed; it goes on as a job.
 
 use crate::context::{Context, Output, RunDone, Site};
+use crate::echo::{bounded, counted};
 use crate::excerpt::run_excerpt;
 use crate::input;
 use crate::jobs::Job;
 use crate::tool::{Effect, Tool};
-use errand_task::facts::FileChange;
+use errand_task::facts::{FileChange, RunEnd};
 use errand_task::id::TreeId;
-use errand_workspace::command::{self, Limits, SandboxPlan};
-use errand_workspace::diff::diff;
+use errand_workspace::command::{self, Finished, Limits, SandboxPlan};
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -34,7 +34,6 @@ struct Input {
     timeout_s: Option<u64>,
     /// Start it as a job at once.
     background: Option<bool>,
-    /// Folder to run in.
     dir: Option<String>,
 }
 
@@ -44,8 +43,8 @@ impl Tool for Run {
     }
 
     fn description(&self) -> &'static str {
-        "Run a command in the workspace (no network, no input). Shows the first 20 and last 80 lines; all of it is in \
-         log:N. At its time limit it goes on as a job: use wait, not sleep."
+        "Run a command in the workspace: no network, no input, no terminal; $TMPDIR is private scratch. Shows the first \
+         and last lines; all of it is in log:N. At its time limit it goes on as a job: use wait, not sleep."
     }
 
     fn schema(&self) -> Value {
@@ -75,74 +74,78 @@ impl Tool for Run {
 }
 
 async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output {
-    let plan = SandboxPlan::shell(&context.workspace, &context.toolchains, &input.command, Limits::of(JOB_TIME))
-        .in_dir(input.dir.as_deref().unwrap_or(""));
+    let dir = match context.files.normalize(input.dir.as_deref().unwrap_or_default()) {
+        Ok(dir) => dir,
+        Err(refusal) => return Output::error(bounded(refusal)),
+    };
+    let plan = SandboxPlan::shell(&context.workspace, &context.toolchains, &input.command, Limits::of(JOB_TIME));
     let job = Arc::new(Job {
         number: context.jobs.next_number(),
-        command: input.command.clone(),
-        running: command::run(plan),
+        command: input.command,
+        running: command::run(plan.in_dir(&dir)),
         started: Instant::now(),
+        before: before.cloned(),
     });
-    let number = job.number;
-    let patience = match input.background.unwrap_or(false) {
-        true => Duration::ZERO,
-        false => Duration::from_secs(input.timeout_s.unwrap_or(TIMEOUT_S).clamp(1, TIMEOUT_MAX_S)),
+    let is_background =
+        input.background.unwrap_or(false) && !matches!(job.running.end(), Some(RunEnd::NotStarted { .. }));
+    let patience = Duration::from_secs(input.timeout_s.unwrap_or(TIMEOUT_S).clamp(1, TIMEOUT_MAX_S));
+    let finished = match is_background {
+        true => None,
+        false => tokio::time::timeout(patience, job.running.finished()).await.ok(),
     };
-    let Ok(finished) = tokio::time::timeout(patience, job.running.finished()).await else {
-        let so_far = String::from_utf8_lossy(&job.running.output_so_far()).into_owned();
+    let Some(finished) = finished else {
+        let (number, so_far) = (job.number, job.excerpt_so_far());
+        let how = match is_background {
+            true => format!("started as job {number}"),
+            false => format!("still running after {} s: it goes on as job {number}", patience.as_secs()),
+        };
         let done = RunDone {
             number,
-            command: input.command,
+            command: job.command.clone(),
             end: None,
             duration_ms: job.started.elapsed().as_millis() as u64,
             log: String::new(),
         };
         context.jobs.add(job);
-        let text = format!(
-            "still running after {} s: it goes on as job {number}; wait for it, or do something else meanwhile\n{}",
-            patience.as_secs(),
-            run_excerpt(&so_far, &format!("log:{number}"))
-        );
+        let text = format!("{how}; wait for it, or do something else meanwhile\n{so_far}");
         return Output { runs: vec![done], ..Output::text(text) };
     };
-    let done = job.done(&finished);
-    let changes = changes(context, before).await;
-    let head = head(&done, &changes);
-    let text = format!("{head}\n{}", run_excerpt(&done.log, &format!("log:{number}")));
+    ended(context, &job, &finished).await
+}
+
+/// How a command ended, what it printed and what changed since it was started.
+pub async fn ended(context: &Context, job: &Job, finished: &Finished) -> Output {
+    let changes = match &job.before {
+        Some(before) => context.changes_since(before).await,
+        None => Ok(Vec::new()),
+    };
+    let done = job.done(finished);
+    let excerpt = run_excerpt(&done.log, done.end.as_ref(), &format!("log:{}", done.number));
+    let text = format!("{}\n{excerpt}", head(&done, &changes));
     let changed = changes.unwrap_or_default().into_iter().map(|change| change.path).collect();
     Output { runs: vec![done], changed, ..Output::text(text) }
 }
 
 /// `exit 1 · 12.4 s · 812 lines · log:7 · changed: a.py +3 −1`
 fn head(done: &RunDone, changes: &Result<Vec<FileChange>, String>) -> String {
-    let end = done.end.as_ref().map(errand_task::facts::RunEnd::headline).unwrap_or_default();
+    let end = done.end.as_ref().map(RunEnd::headline).unwrap_or_default();
     let mut head = format!(
-        "{end} · {:.1} s · {} lines · log:{}",
+        "{end} · {:.1} s · {} · log:{}",
         done.duration_ms as f64 / 1_000.0,
-        done.log.lines().count(),
+        counted(done.log.lines().count(), "line"),
         done.number
     );
     match changes {
-        Err(problem) => head.push_str(&format!(" · what changed is unknown: {problem}")),
+        Err(problem) => head.push_str(&format!(" · what changed is unknown: {}", bounded(problem))),
         Ok(changes) if changes.is_empty() => {}
         Ok(changes) => {
             let name = |change: &FileChange| format!("{} +{} −{}", change.path, change.added, change.removed);
             let names: Vec<_> = changes.iter().take(CHANGED_NAMED).map(name).collect();
             head.push_str(&format!(" · changed: {}", names.join(", ")));
             if changes.len() > CHANGED_NAMED {
-                head.push_str(&format!(" and {} more files", changes.len() - CHANGED_NAMED));
+                head.push_str(&format!(" and {}", counted(changes.len() - CHANGED_NAMED, "more file")));
             }
         }
     }
     head
-}
-
-async fn changes(context: &Context, before: Option<&TreeId>) -> Result<Vec<FileChange>, String> {
-    let Some(before) = before.cloned() else { return Ok(Vec::new()) };
-    let workspace = Arc::clone(&context.workspace);
-    let look = move || {
-        let after = workspace.snapshot().map_err(|error| error.to_string())?;
-        diff(workspace.ledger(), &before, &after.tree).map_err(|error| error.to_string())
-    };
-    tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?
 }

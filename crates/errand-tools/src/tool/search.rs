@@ -1,17 +1,18 @@
 //! `search`: text in files, with complete counts.
 
 use crate::context::{Context, Output, Site};
+use crate::echo::{bounded, counted};
 use crate::input;
+use crate::start::start;
 use crate::tool::{Effect, Tool};
-use errand_index::search::{Found, Query, search};
-use errand_workspace::files::FileKind;
+use errand_index::search::{FileHits, Found, Query, search};
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use std::path::PathBuf;
 
-const MAX_LINES: usize = 100;
+const MAX_LINES: usize = 60;
 const MAX_CONTEXT: usize = 5;
 const OUTPUT_BYTES: usize = 24_000;
 /// Files named when there are more than lines can be shown of.
@@ -30,7 +31,7 @@ struct Input {
     glob: Option<String>,
     /// Lines around each hit, 0 to 5.
     context: Option<usize>,
-    /// Hits shown (100); all are counted.
+    /// Hits shown (60); all are counted.
     max: Option<usize>,
     mode: Option<Mode>,
 }
@@ -90,7 +91,7 @@ impl Tool for Search {
             };
             match tokio::task::spawn_blocking(look).await {
                 Ok(Ok(found)) => Output::text(show(&found, mode)),
-                Ok(Err(problem)) => Output::error(problem),
+                Ok(Err(problem)) => Output::error(bounded(problem)),
                 Err(error) => Output::error(format!("the search broke off: {error}")),
             }
         })
@@ -99,66 +100,64 @@ impl Tool for Search {
 
 /// The folders and files to start from, each looked at through the workspace's handle: a link is no start.
 fn starts(context: &Context, paths: &[String]) -> Result<Vec<PathBuf>, String> {
-    let mut starts = Vec::new();
-    for path in paths {
-        let path = context.files.normalize(path).map_err(|refusal| refusal.to_string())?;
-        if path.is_empty() {
-            return Ok(Vec::new());
-        }
-        match context.files.stat(&path).map_err(|error| error.to_string())? {
-            Some(stat) if matches!(stat.kind, FileKind::File | FileKind::Executable | FileKind::Folder) => {
-                starts.push(PathBuf::from(path));
-            }
-            Some(_) => return Err(format!("`{path}` is neither a file nor a folder")),
-            None => return Err(format!("`{path}` does not exist")),
-        }
-    }
-    Ok(starts)
+    let starts = paths.iter().map(|path| Ok(PathBuf::from(start(context, path, "searched")?.0)));
+    starts.collect()
 }
 
 fn show(found: &Found, mode: Mode) -> String {
     let mut out = String::new();
     if let Some(why) = &found.taken_literally {
-        out.push_str(&format!("(not a regular expression, searched as plain text: {why})\n"));
+        out.push_str(&format!("(not a regular expression, searched as plain text: {})\n", bounded(why)));
     }
-    let n_matches = found.n_matches();
-    out.push_str(&format!("{n_matches} hits in {} of {} files\n", found.files.len(), found.n_searched));
+    let (n_hits, n_files) = (counted(found.n_matches(), "hit"), counted(found.n_searched, "file"));
+    out.push_str(&format!("{n_hits} in {} of {n_files}\n", found.files.len()));
     let mut n_shown = 0;
     let mut rest = Vec::new();
     for file in &found.files {
-        let n_here = file.lines.iter().filter(|line| line.is_match).count();
-        if mode != Mode::Lines || n_here == 0 || out.len() > OUTPUT_BYTES {
+        if file.n_lines() == 0 || out.len() >= OUTPUT_BYTES {
             rest.push(file);
-            continue;
+        } else {
+            let (text, n_here) = show_lines(file, OUTPUT_BYTES - out.len());
+            out.push_str(&text);
+            n_shown += n_here;
         }
-        let more = if n_here < file.n_matches { format!(", {n_here} shown") } else { String::new() };
-        out.push_str(&format!("{} ({}{more})\n", file.path, file.n_matches));
-        let mut last = None;
-        for line in &file.lines {
-            if last.is_some_and(|last| line.number > last + 1) && file.lines.len() > n_here {
-                out.push_str("  --\n");
-            }
-            last = Some(line.number);
-            let mark = if line.is_match { '│' } else { '┊' };
-            out.push_str(&format!("{:>5}{mark}{}\n", line.number, line.text));
-        }
-        n_shown += n_here;
     }
-    if mode == Mode::Lines && !rest.is_empty() {
+    if mode == Mode::Lines && rest.iter().any(|file| !file.is_binary) {
         out.push_str(&format!("{n_shown} shown; the other files:\n"));
     }
     for file in rest.iter().take(FILES_NAMED) {
         match (mode, file.is_binary) {
             (_, true) => out.push_str(&format!("{} (binary)\n", file.path)),
             (Mode::Files, false) => out.push_str(&format!("{}\n", file.path)),
-            _ => out.push_str(&format!("{} ({})\n", file.path, file.n_matches)),
+            (Mode::Lines | Mode::Count, false) => out.push_str(&format!("{} ({})\n", file.path, file.n_matches)),
         }
     }
     if rest.len() > FILES_NAMED {
-        out.push_str(&format!("… and {} more files\n", rest.len() - FILES_NAMED));
+        out.push_str(&format!("… and {}\n", counted(rest.len() - FILES_NAMED, "more file")));
     }
-    for path in &found.too_large {
+    for path in found.too_large.iter().take(FILES_NAMED) {
         out.push_str(&format!("{path} not searched: too large\n"));
     }
     out
+}
+
+/// One file's lines as far as there is room, and how many hits are among them.
+fn show_lines(file: &FileHits, room: usize) -> (String, usize) {
+    let has_context = file.lines.iter().any(|line| !line.is_match);
+    let mut body = String::new();
+    let (mut n_here, mut last) = (0, None);
+    for line in file.lines.iter() {
+        if body.len() > room {
+            break;
+        }
+        if last.is_some_and(|last| line.number > last + 1) && has_context {
+            body.push_str("  --\n");
+        }
+        last = Some(line.number);
+        n_here += usize::from(line.is_match);
+        let mark = if line.is_match { '│' } else { '┊' };
+        body.push_str(&format!("{:>5}{mark}{}\n", line.number, line.text));
+    }
+    let more = if n_here < file.n_matches { format!(", {n_here} shown") } else { String::new() };
+    (format!("{} ({}{more})\n{body}", file.path, file.n_matches), n_here)
 }

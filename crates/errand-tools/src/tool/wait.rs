@@ -1,9 +1,8 @@
 //! `wait`: until a job ends, without spending requests.
 
 use crate::context::{Context, Output, Site};
-use crate::excerpt::run_excerpt;
 use crate::input;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Tool, run};
 use futures_util::future::{BoxFuture, select_all};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,13 +58,7 @@ impl Tool for Wait {
             let first = select_all(jobs.iter().map(|job| Box::pin(job.running.finished())));
             if tokio::time::timeout(patience, first).await.is_err() {
                 let numbers: Vec<_> = jobs.iter().map(|job| job.number.to_string()).collect();
-                let tails: String = jobs
-                    .iter()
-                    .map(|job| {
-                        let so_far = String::from_utf8_lossy(&job.running.output_so_far()).into_owned();
-                        run_excerpt(&so_far, &format!("log:{}", job.number))
-                    })
-                    .collect();
+                let tails: String = jobs.iter().map(|job| job.excerpt_so_far()).collect();
                 let text = format!("still running after {} s: {}\n{tails}", patience.as_secs(), numbers.join(", "));
                 return Output::text(text);
             }
@@ -79,17 +72,12 @@ pub async fn ended(context: &Context) -> Output {
     let mut output = Output::default();
     for job in context.jobs.take_ended() {
         let finished = job.running.finished().await;
-        let done = job.done(&finished);
-        output.text.push_str(&format!(
-            "job {} ended: {} · {:.1} s · {} lines · log:{}\n{}",
-            job.number,
-            finished.end.headline(),
-            done.duration_ms as f64 / 1_000.0,
-            done.log.lines().count(),
-            job.number,
-            run_excerpt(&done.log, &format!("log:{}", job.number))
-        ));
-        output.runs.push(done);
+        let ended = run::ended(context, &job, &finished).await;
+        output.text.push_str(&format!("job {} ended: {}", job.number, ended.text));
+        output.runs.extend(ended.runs);
+        output.changed.extend(ended.changed);
     }
+    output.changed.sort();
+    output.changed.dedup();
     output
 }

@@ -60,38 +60,63 @@ fn broken_and_foreign_inputs() {
 fn numbers_for_strings_and_strings_for_numbers() {
     let rig = Rig::new();
     for (tool, input, named) in [
-        ("read", r#"{"files":"src/a.rs"}"#, "expected a sequence"),
-        ("read", r#"{"files":[{"path":7}]}"#, "expected a string"),
-        ("read", r#"{"files":[{"path":"a","start":"1"}]}"#, "expected i64"),
-        ("read", r#"{"files":[{"path":"a","lines":-1}]}"#, "expected usize"),
-        ("read", r#"{"files":[{"path":"a","lines":1e99}]}"#, "expected usize"),
-        ("read", r#"{"files":["a"]}"#, "expected struct"),
-        ("read", r#"{"files":[{"path":"a","follow":true}]}"#, "unknown field `follow`"),
-        ("read", r#"{"files":[{}]}"#, "missing field `path`"),
+        ("read", r#"{"files":"src/a.rs"}"#, "files: must be an array, is the string `src/a.rs`"),
+        ("read", r#"{"files":[{"path":7}]}"#, "files[0].path: must be a string, is the number 7"),
+        ("read", r#"{"files":[{"path":null}]}"#, "files[0].path: must be a string, is null"),
+        (
+            "read",
+            r#"{"files":[{"path":"a"},{"path":"a","start":"1"}]}"#,
+            "files[1].start: must be a whole number, is the string `1`",
+        ),
+        (
+            "read",
+            r#"{"files":[{"path":"a","lines":-1}]}"#,
+            "files[0].lines: must be a whole number, not negative, is the number -1",
+        ),
+        ("read", r#"{"files":[{"path":"a","lines":1e99}]}"#, "files[0].lines: must be a whole number"),
+        ("read", r#"{"files":["a"]}"#, "files[0]: must be an object, is the string `a`"),
+        (
+            "read",
+            r#"{"files":[{"path":"a","follow":true}]}"#,
+            "there is no argument `files[0].follow` (there are path, start, lines)",
+        ),
+        ("read", r#"{"files":[{}]}"#, "`files[0].path` is missing"),
         ("read", r#"{"path":"a"}"#, "there is no argument `path`, `files` is missing"),
-        ("search", r#"{"pattern":7}"#, "expected a string"),
-        ("search", r#"{"pattern":"a","mode":"all"}"#, "unknown variant `all`"),
-        ("search", r#"{"pattern":"a","paths":"src"}"#, "expected a sequence"),
-        ("search", r#"{"pattern":"a","context":-1}"#, "expected usize"),
-        ("list", r#"{"path":["a"]}"#, "expected a string"),
-        ("list", r#"{"depth":"2"}"#, "expected usize"),
-        ("edit", r#"{"edits":{"path":"a"}}"#, "expected a sequence"),
-        ("edit", r#"{"edits":[{"path":"src/a.rs","old":"a","new":7}]}"#, "expected a string"),
-        ("edit", r#"{"edits":[{"path":"src/a.rs","old":"a","new":"b","count":"2"}]}"#, "expected usize"),
-        ("edit", r#"{"edits":[{"path":"a","create":"yes"}]}"#, "expected a boolean"),
-        ("edit", r#"{"edits":[{"path":"a","force":true}]}"#, "unknown field `force`"),
-        ("edit", r#"{"edits":[{"old":"a","new":"b"}]}"#, "missing field `path`"),
-        ("run", r#"{"command":["ls"]}"#, "expected a string"),
-        ("run", r#"{"command":"ls","timeout_s":"9"}"#, "expected u64"),
-        ("run", r#"{"command":"ls","timeout_s":-1}"#, "expected u64"),
-        ("run", r#"{"command":"ls","timeout_s":1.5}"#, "expected u64"),
+        ("search", r#"{"pattern":7}"#, "pattern: must be a string"),
+        ("search", r#"{"pattern":"a","mode":"all"}"#, "mode: must be one of lines, files, count, is the string `all`"),
+        ("search", r#"{"pattern":"a","paths":"src"}"#, "paths: must be an array"),
+        ("search", r#"{"pattern":"a","context":-1}"#, "context: must be a whole number, not negative"),
+        ("list", r#"{"path":["a"]}"#, "path: must be a string, is an array"),
+        ("list", r#"{"depth":"2"}"#, "depth: must be a whole number"),
+        ("edit", r#"{"edits":{"path":"a"}}"#, "edits: must be an array, is an object"),
+        ("edit", r#"{"edits":[{"path":"src/a.rs","old":"a","new":7}]}"#, "edits[0].new: must be a string"),
+        (
+            "edit",
+            r#"{"edits":[{"path":"src/a.rs","old":"a","new":"b","count":"2"},{"create":"yes","force":true}]}"#,
+            "edits[0].count: must be a whole number, not negative, is the string `2`, there is no argument `edits[1].force` (there are path, old, new, count, create, delete), `edits[1].path` is missing, edits[1].create: must be true or false, is the string `yes`; the arguments are: edits",
+        ),
+        ("run", r#"{"command":["ls"]}"#, "command: must be a string, is an array"),
+        ("run", r#"{"command":"ls","timeout_s":"9"}"#, "timeout_s: must be a whole number, not negative"),
+        ("run", r#"{"command":"ls","timeout_s":-1}"#, "timeout_s: must be a whole number, not negative"),
+        (
+            "run",
+            r#"{"command":"ls","timeout_s":1.5}"#,
+            "timeout_s: must be a whole number, not negative, is the number 1.5",
+        ),
         ("run", r#"{"command":"ls","env":{"A":"b"}}"#, "there is no argument `env`"),
-        ("wait", r#"{"jobs":1}"#, "expected a sequence"),
-        ("wait", r#"{"jobs":["1"]}"#, "expected u32"),
-        ("wait", r#"{"jobs":[4294967296]}"#, "expected u32"),
+        ("wait", r#"{"jobs":1}"#, "jobs: must be an array, is the number 1"),
+        ("wait", r#"{"jobs":["1"]}"#, "jobs[0]: must be a whole number from 0"),
+        ("wait", r#"{"jobs":[4294967296]}"#, "jobs[0]: must be a whole number from 0 to 4294967295"),
     ] {
         check(&rig, tool, input, named);
     }
+    let many = [r#"{"path":1}"#; 100].join(",");
+    check(
+        &rig,
+        "read",
+        &format!(r#"{{"files":[{many}]}}"#),
+        "files[19].path: must be a string, is the number 1, and 80 more;",
+    );
     for tool in ["read", "search", "run", "edit", "finish"] {
         check(&rig, tool, "{}", "is missing");
     }
@@ -114,22 +139,21 @@ fn ten_megabytes_are_answered_shortly() {
         check(&rig, tool, &input, "");
         assert!(begun.elapsed() < Duration::from_secs(20), "{tool}: {:?}", begun.elapsed());
     }
-    for input in [format!(r#"{{"command":"{long}"}}"#), format!(r#"{{"command":"ls","dir":"{long}"}}"#)] {
-        let told = rig.told("run", &input);
-        assert!(told.starts_with("not started: ") && told.len() < 4_000, "{}", &told[..200]);
-    }
+    check(&rig, "run", &format!(r#"{{"command":"ls","dir":"{long}"}}"#), "longer than a file system takes");
+    let told = rig.told("run", &format!(r#"{{"command":"{long}"}}"#));
+    assert!(told.starts_with("not started: ") && told.len() < 4_000, "{}", &told[..200]);
     let pattern = format!(r#"{{"pattern":"{long}"}}"#);
     assert!(rig.told("search", &pattern).len() < 4_000);
     // What is written is the model's business: ten megabytes are a file.
     let told = rig.told("edit", &format!(r#"{{"edits":[{{"path":"big","create":true,"new":"{long}"}}]}}"#));
-    assert_eq!(told, "big created, 1 lines\n");
+    assert_eq!(told, "big created, 1 line\n");
 }
 
 #[test]
-#[ignore = "bug: errors repeat the input in full"]
 fn an_answer_does_not_repeat_what_was_sent() {
     let rig = Rig::new();
     let long = "x".repeat(1 << 20);
+    let path = "long/".repeat(800);
     for (what, tool, input) in [
         ("a log", "read", format!(r#"{{"files":[{{"path":"log:{long}"}}]}}"#)),
         ("an argument's name", "list", format!(r#"{{"{long}":1}}"#)),
@@ -137,15 +161,17 @@ fn an_answer_does_not_repeat_what_was_sent() {
         ("a variant", "search", format!(r#"{{"pattern":"a","mode":"{long}"}}"#)),
         ("a glob", "search", format!(r#"{{"pattern":"a","glob":"[{long}"}}"#)),
         ("a tool's name", long.as_str(), "{}".to_owned()),
+        ("a pattern", "search", format!(r#"{{"pattern":"(?P<{long}"}}"#)),
+        ("a path", "edit", format!(r#"{{"edits":[{{"path":"{path}","old":"a","new":"b"}}]}}"#)),
+        ("a folder", "run", format!(r#"{{"command":"ls","dir":"../{path}"}}"#)),
     ] {
         let told = rig.told(tool, &input);
-        assert!(told.len() < 4_000, "{what}: {} bytes", told.len());
+        assert!(told.len() < 1_000, "{what}: {} bytes", told.len());
     }
 }
 
 /// A replacement that does not fit is compared with every place of the file.
 #[test]
-#[ignore = "bug: replace::closest is lines of the file times lines of old"]
 fn a_long_text_that_does_not_fit_is_answered_soon() {
     let rig = Rig::new();
     let lines: String = (0..20_000).map(|n| format!("let x{n} = {n};\n")).collect();

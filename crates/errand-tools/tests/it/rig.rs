@@ -78,6 +78,7 @@ impl Rig {
             files: workspace.files().unwrap(),
             workspace: Arc::new(workspace),
             toolchains: Toolchains::of([("PATH".into(), search_path())]),
+            max_diff_lines: draft.max_diff_lines,
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),
             jobs: Jobs::new(1),
             logs: Arc::new(TwoLogs),

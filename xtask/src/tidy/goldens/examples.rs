@@ -111,7 +111,11 @@ examples! {
         changed: vec!["src/login.rs".to_owned()],
         duration_ms: 12_410,
     }),
-    Tool(ToolEvent::JobsEnded { output: Text::inline("job 3 ended: exit 0"), runs: Vec::new() }),
+    Tool(ToolEvent::JobsEnded {
+        output: Text::inline("job 3 ended: exit 0"),
+        runs: Vec::new(),
+        changed: vec!["src/login.rs".to_owned()],
+    }),
     Check(CheckEvent::Started { phase: Phase::Baseline, index: 0, command: "cargo test".to_owned() }),
     Check(CheckEvent::Ended { record: check_record(Phase::Result) }),
     Check(CheckEvent::RegressionNotProvable { text: "no test file is new".to_owned() }),
