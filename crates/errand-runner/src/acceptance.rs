@@ -5,7 +5,7 @@ use crate::supervisor::Supervisor;
 use errand_task::event::{Event, ReviewEvent};
 use errand_task::id::{TaskId, TreeId};
 use errand_task::state::State;
-use errand_workspace::apply::{self, Deed, Outcome, Selection, Undone};
+use errand_workspace::apply::{self, BlockReason, Blocker, Deed, Outcome, Selection, Undone};
 use errand_workspace::branch::{BranchError, NewCommit, write_branch};
 use errand_workspace::diff::patch;
 use errand_workspace::source::Source;
@@ -39,9 +39,9 @@ impl Supervisor {
         let _one_at_a_time = self.applying.lock().await;
         let state = self.state(task).await?;
         let (base, tree) = takeable(&state, seen)?;
-        if let Some(applied) = state.applied()
-            && applied.tree == tree
-        {
+        // What an earlier turn wrote is what this one builds on.
+        let base = state.applied().map_or(base, |applied| applied.tree.clone());
+        if base == tree {
             return Err(Refusal::usage(
                 "this result is applied already",
                 format!("take it back with: errand undo {task}"),
@@ -51,11 +51,26 @@ impl Supervisor {
         let outcome = blocking(move || {
             let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
             let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
-            apply::plan(&ledger, &source, &shared.home, &base, &wanted, Selection::All)
-                .and_then(|plan| plan.apply(&shared.home))
-                .map_err(Refusal::internal)
+            let plan = |selection: Selection<'_>| {
+                apply::plan(&ledger, &source, &shared.home, &base, &wanted, selection).map_err(Refusal::internal)
+            };
+            // Links are written only when they are chosen by name: all else is applied without them.
+            let whole = plan(Selection::All)?;
+            let is_link = |blocker: &&Blocker| blocker.reason == BlockReason::Link;
+            let links: Vec<_> = whole.blockers().iter().filter(is_link).map(|blocker| blocker.path.clone()).collect();
+            let plan = match links.is_empty() {
+                true => whole,
+                false => {
+                    let files: Vec<_> = whole.files().iter().map(|file| file.path.clone()).collect();
+                    let others = whole.blockers().iter().map(|blocker| blocker.path.clone());
+                    let rest: Vec<_> = others.filter(|path| !links.contains(path)).chain(files).collect();
+                    plan(Selection::Only(&rest))?
+                }
+            };
+            plan.apply(&shared.home).map(|outcome| (outcome, links)).map_err(Refusal::internal)
         })
         .await?;
+        let (outcome, links) = outcome;
         match outcome {
             Outcome::Blocked(blockers) => {
                 let list: Vec<_> =
@@ -73,7 +88,9 @@ impl Supervisor {
                 let files: Vec<_> = written.into_iter().map(|file| file.path).collect();
                 let event = ReviewEvent::Applied { tree, record, files: files.clone() };
                 self.tell(task, vec![Event::Review(event)]).await?;
-                let skipped = skipped.into_iter().map(|file| format!("{}: a submodule", file.path)).collect();
+                let links = links.into_iter().map(|path| format!("{path}: a link; apply --branch has it"));
+                let skipped =
+                    skipped.into_iter().map(|file| format!("{}: a submodule", file.path)).chain(links).collect();
                 Ok(Touched { target: state.submitted.source.repository, files, skipped })
             }
         }
@@ -92,7 +109,9 @@ impl Supervisor {
             let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
             let new = NewCommit { parent: &facts.base_commit, tree: &wanted, message: &message, at };
             write_branch(&ledger, &source, &branch, &new).map_err(|error| match error {
-                BranchError::BadName(_) | BranchError::Exists(_) => Refusal::usage(error, "choose another name"),
+                BranchError::BadName(_) | BranchError::Exists(_) | BranchError::Clashes(_) => {
+                    Refusal::usage(error, "choose another name")
+                }
                 _ => Refusal::internal(error),
             })
         })

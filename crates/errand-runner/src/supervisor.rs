@@ -116,7 +116,8 @@ impl Supervisor {
     fn model(&self, submission: &Submission) -> Result<String, Refusal> {
         if let Some(problem) = endpoint::problem(&submission.base_url) {
             return Err(Refusal::usage(
-                format!("the endpoint {} cannot be used: {problem}", submission.base_url),
+                // Without the URL itself: it may hold a password.
+                format!("the endpoint cannot be used: {problem}"),
                 "give it as https://host, or as http://127.0.0.1:port for a server on this machine",
             ));
         }
@@ -208,10 +209,7 @@ impl Supervisor {
             return Ok(Vec::new());
         }
         if let Some(problem) = endpoint::problem(base_url) {
-            return Err(Refusal::usage(
-                format!("the endpoint {base_url} cannot be used: {problem}"),
-                "give it as https://host",
-            ));
+            return Err(Refusal::usage(format!("the endpoint cannot be used: {problem}"), "give it as https://host"));
         }
         let credential = self.shared.credentials.keep(key).map_err(Refusal::internal)?;
         let endpoint = Endpoint { base_url: base_url.to_owned(), credential };

@@ -533,9 +533,10 @@ impl State {
     pub fn status(&self) -> Status {
         match (&self.turn.ended, &self.turn.parked) {
             (Some(ended), _) => ended.end.status(),
-            (None, Some(_)) => Status::InputRequired,
+            // Being stopped, it waits for nobody any more.
+            (None, Some(_)) if !self.turn.stop_requested => Status::InputRequired,
             (None, None) if self.seq == Seq(1) => Status::Submitted,
-            (None, None) => Status::Working,
+            (None, _) => Status::Working,
         }
     }
 
@@ -547,8 +548,8 @@ impl State {
     pub fn exit_code(&self) -> Option<ExitCode> {
         match (&self.turn.ended, &self.turn.parked) {
             (Some(ended), _) => Some(ended.end.exit_code()),
-            (None, Some(_)) => Some(ExitCode::NeedsPerson),
-            (None, None) => None,
+            (None, Some(_)) if !self.turn.stop_requested => Some(ExitCode::NeedsPerson),
+            (None, _) => None,
         }
     }
 

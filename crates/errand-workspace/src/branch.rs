@@ -21,6 +21,8 @@ pub enum BranchError {
     BadName(String),
     #[error("branch `{0}` exists already")]
     Exists(String),
+    #[error("branch `{0}` cannot stand beside another one that is a part of its name")]
+    Clashes(String),
     #[error("`{}` leads outside the repository", .0.display())]
     Foreign(PathBuf),
     #[error(transparent)]
@@ -82,6 +84,9 @@ pub fn write_branch(
     let zero = "0".repeat(commit.as_str().len());
     let args = ["update-ref", &reference, commit.as_str(), &zero];
     match ledger.git().call("update-ref", source.git_dir()).args(args).output() {
+        Err(GitError::Failed { stderr, .. }) if stderr.contains("cannot create") => {
+            Err(BranchError::Clashes(name.to_owned()))
+        }
         Err(GitError::Failed { stderr, .. }) if stderr.contains("already exists") => {
             Err(BranchError::Exists(name.to_owned()))
         }

@@ -84,7 +84,8 @@ impl Session {
     /// Prints the value as JSON, or as `text` says it.
     pub fn print<T: serde::Serialize>(&self, value: &T, text: impl FnOnce(&Screen) -> String) -> Result<(), Failure> {
         if self.json {
-            crate::screen::out(&serde_json::to_string(value).map_err(Failure::internal)?);
+            let json = serde_json::to_string(value).map_err(Failure::internal)?;
+            crate::screen::out(&crate::screen::safe_json(&json));
         } else {
             let text = text(&self.screen);
             if !text.is_empty() {

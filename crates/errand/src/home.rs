@@ -3,7 +3,10 @@
 use crate::failure::Failure;
 use errand_task::verdict::ExitCode;
 use std::env;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// errand's state directory.
 #[derive(Clone, Debug)]
@@ -47,17 +50,22 @@ impl Home {
         self.0.join("daemon.log")
     }
 
-    /// Unix socket paths are at most 107 bytes; a longer home gets a name by hash in the runtime directory.
+    /// Unix socket paths are at most 107 bytes; a longer one is reached through a handle of its directory.
     pub fn socket(&self) -> PathBuf {
         let plain = self.0.join("daemon.sock");
         if plain.as_os_str().len() <= 100 {
             return plain;
         }
-        use std::os::unix::ffi::OsStrExt as _;
-        let name = errand_task::id::Digest::of(self.0.as_os_str().as_bytes());
-        let short = name.as_str().get(..16).unwrap_or_default().to_owned();
-        let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-        runtime.unwrap_or_else(|| self.0.clone()).join(format!("errand-{short}.sock"))
+        static DIRECTORY: OnceLock<File> = OnceLock::new();
+        let handle = match DIRECTORY.get() {
+            Some(handle) => Some(handle),
+            // The handle stays open for the life of the process, so the name stays good.
+            None => File::open(&self.0).ok().map(|opened| DIRECTORY.get_or_init(|| opened)),
+        };
+        match handle {
+            Some(handle) => PathBuf::from(format!("/proc/self/fd/{}/daemon.sock", handle.as_raw_fd())),
+            None => plain,
+        }
     }
 
     /// Creates the directory for its owner alone; one sentence when that is not possible.

@@ -12,8 +12,25 @@ pub fn safe(text: &str) -> String {
             '\r' => out.push('␍'),
             '\u{7f}' => out.push('␡'),
             c if (c as u32) < 0x20 => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('�')),
-            c if is_hidden(c) => drop(write!(out, "‹U+{:04X}›", c as u32)),
+            c if is_hidden(c) => out.push_str(&format!("‹U+{:04X}›", c as u32)),
             c => out.push(c),
+        }
+    }
+    out
+}
+
+/// JSON for a terminal: what `safe` would mark stands as an escape, which is the same value.
+pub fn safe_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\u{7f}' || is_hidden(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units).iter() {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
         }
     }
     out

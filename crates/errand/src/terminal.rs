@@ -15,6 +15,16 @@ pub fn wants_colour() -> bool {
     !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// The verb of the command line, when the first argument can be one.
+pub fn first_word() -> Option<String> {
+    env::args().nth(1).filter(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+}
+
+/// Whether `--json` is on the command line, for mistakes found before it is understood.
+pub fn asks_for_json() -> bool {
+    env::args().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
+}
+
 /// How to call this program in a command that a person can paste.
 pub fn own_name() -> String {
     let Ok(own) = env::current_exe() else { return "errand".to_owned() };

@@ -110,13 +110,12 @@ impl Desk {
             Thinking::Budget { tokens } => tokens + MIN_OUTPUT_TOKENS,
             Thinking::Adaptive | Thinking::Unset => MIN_OUTPUT_TOKENS,
         };
-        let mut affordable = settings.max_tokens / 2;
-        while affordable >= least {
+        let halves = std::iter::successors(Some(settings.max_tokens / 2), |n| Some(n / 2)).take_while(|&n| n > least);
+        for affordable in halves.chain([least]) {
             if let Some(reserved) = worst(affordable).filter(|&reserved| reserved <= left) {
                 settings.max_tokens = affordable;
                 return Ok(reserved);
             }
-            affordable /= 2;
         }
         Err(worst(least.min(settings.max_tokens)).unwrap_or(full))
     }

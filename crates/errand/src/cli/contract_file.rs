@@ -9,7 +9,10 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The draft and the goal of the file.
 pub fn read(path: &Path) -> Result<(Draft, String), Failure> {
-    let named = |text: String| Failure::usage(format!("{}: {text}", path.display()));
+    let named = |text: String| {
+        Failure::usage(format!("{}: {text}", path.display()))
+            .hint("give a Markdown file with the goal, as in: errand run -f job.md")
+    };
     let size = std::fs::metadata(path).map_err(|error| named(error.to_string()))?.len();
     if size > FILE_BYTES_MAX {
         return Err(named("larger than 1 MiB".to_owned()).hint("a contract is a page of text"));
@@ -39,13 +42,20 @@ fn parse(text: &str) -> Result<(Draft, String), String> {
     let draft = if front.trim().is_empty() {
         Draft::default()
     } else {
-        serde_saphyr::from_str(front).map_err(|error| first_line(&error.to_string()))?
+        serde_saphyr::from_str(front).map_err(|error| with_its_line(&error.to_string(), front))?
     };
     Ok((draft, goal.trim().to_owned()))
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+/// The reader's first line, with the line of the file that it is about.
+fn with_its_line(error: &str, front: &str) -> String {
+    let said = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let number = said.split_once("line ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
+    let line = number.and_then(|number| front.lines().nth(number.checked_sub(1)?));
+    match line {
+        Some(line) => format!("{said}, in `{}`", line.trim()),
+        None => said.to_owned(),
+    }
 }
 
 #[cfg(test)]

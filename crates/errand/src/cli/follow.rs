@@ -31,7 +31,7 @@ pub async fn print(session: &Session, client: &Client, id: &str, extent: Extent)
     client
         .stream(&path, |frame| {
             match frame.event.as_str() {
-                "record" if session.json => screen::out(&frame.data),
+                "record" if session.json => screen::out(&screen::safe_json(&frame.data)),
                 "record" => {
                     let record = serde_json::from_str(&frame.data).map_err(Failure::internal)?;
                     let lines = teller.lines(&session.screen, &record);

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub struct Args {
     /// What to do, in your words.
-    #[arg(required_unless_present = "file", allow_hyphen_values = false)]
     goal: Option<String>,
     /// Read goal and contract from a Markdown file with YAML front matter.
     #[arg(short, long, value_name = "FILE")]
@@ -74,15 +73,16 @@ pub struct Args {
 }
 
 pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
-    let (should_wait, is_dry_run) = (args.wait, args.dry_run);
+    let should_wait = args.wait;
     let submit = submit(args)?;
     let client = session.client().await?;
     let submitted: Submitted = client.post("/v1/tasks", &submit).await?;
-    if !(should_wait && session.json) {
+    let follows = should_wait && submitted.id.is_some();
+    if !(follows && session.json) {
         session.print(&submitted, |screen| receipt(screen, &submitted))?;
     }
     match submitted.id {
-        Some(id) if should_wait && !is_dry_run => follow::to_the_end(session, &client, &id).await,
+        Some(id) if follows => follow::to_the_end(session, &client, &id).await,
         Some(_) | None => Ok(ExitCode::Verified),
     }
 }

@@ -83,7 +83,6 @@ fn ids() {
 }
 
 #[test]
-#[ignore = "bug: clap's own errors are neither `errand: …` with a hint line nor JSON"]
 fn flags() {
     check(&["run", "x", "--no-such-flag"], 2, "--no-such-flag");
     check(&["run"], 2, "goal");
@@ -129,7 +128,6 @@ fn contract_files() {
 }
 
 #[test]
-#[ignore = "bug: cli/contract_file.rs gives no hint when the file cannot be read"]
 fn contract_files_that_cannot_be_read() {
     let place = Place::new(&mended());
     let before = place.everything();
@@ -141,7 +139,6 @@ fn contract_files_that_cannot_be_read() {
 }
 
 #[test]
-#[ignore = "bug: cli/contract_file.rs names the line but not the field of a wrong type"]
 fn a_contract_file_with_a_wrong_type_names_the_field() {
     let place = Place::new(&mended());
     for (text, part) in [
@@ -206,7 +203,6 @@ fn endpoints_that_must_not_get_the_key() {
 }
 
 #[test]
-#[ignore = "bug: the refusal of an endpoint repeats the password in it"]
 fn a_password_in_an_endpoint_is_not_repeated() {
     let place = Place::new(&mended());
     let ran = place.call(&["run", "x"]).env("ANTHROPIC_BASE_URL", "https://me:secret@example.org").ran();
@@ -283,7 +279,6 @@ fn branches_that_cannot_be_made() {
 }
 
 #[test]
-#[ignore = "bug: errand-workspace/src/branch.rs takes git's refusal of a name below another branch for an internal error"]
 fn a_branch_below_a_branch() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);

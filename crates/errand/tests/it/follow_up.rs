@@ -36,7 +36,6 @@ fn a_reply_to_a_finished_task_opens_a_turn_and_apply_is_bound_to_its_tree() {
 }
 
 #[test]
-#[ignore = "bug: errand-runner/src/acceptance.rs plans the second apply from the base, not from what it applied before"]
 fn a_follow_up_over_an_applied_result_can_be_applied_as_well() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);

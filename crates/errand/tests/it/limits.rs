@@ -49,7 +49,6 @@ fn the_budget_is_never_exceeded_not_even_by_a_reservation() {
 }
 
 #[test]
-#[ignore = "bug: errand-runner/src/perform/model.rs halves the output past the least that is worth a request, and gives up"]
 fn what_the_least_answer_needs_is_spent() {
     let place = Place::new(ENDLESS);
     let id = place.finished(6, &["look around", "--model", "opus", "--budget", "0.16"]);

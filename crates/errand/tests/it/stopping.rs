@@ -93,7 +93,6 @@ fn a_finished_task_is_not_stopped_again() {
 }
 
 #[test]
-#[ignore = "bug: errand-task/src/state.rs calls a parked task that is being stopped input_required, so `wait` ends at once with 7"]
 fn a_waiting_task_that_is_stopped_waits_no_more() {
     let place = Place::new(&script(&[&format!("@spend-limit\n{MEND}"), DONE]));
     let id = place.finished(7, &FIX);

@@ -71,7 +71,6 @@ fn a_dry_run_starts_nothing() {
 }
 
 #[test]
-#[ignore = "bug: errand/src/cli/run.rs leaves the JSON of a dry run out when --wait stands beside it"]
 fn a_dry_run_is_json_even_when_it_is_told_to_wait() {
     let place = Place::new(&mended());
     let submitted = place.errand(&[&["run", "--dry-run", "--wait", "--json"], &FIX[..]].concat()).exits(0).json();
