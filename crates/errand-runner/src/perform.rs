@@ -17,7 +17,7 @@ use errand_task::action::Action;
 use errand_task::borders::Borders;
 use errand_task::id::{Digest, TaskId, TreeId};
 use errand_task::state::State;
-use errand_tools::{Context, Jobs, Registry};
+use errand_tools::{Context, Jobs, KnownTree, Registry};
 use errand_workspace::ledger::Ledger;
 use errand_workspace::workspace::Workspace;
 use std::collections::HashMap;
@@ -111,6 +111,7 @@ impl Desk {
             max_diff_lines: state.contract().max_diff_lines,
             jobs: Jobs::new(state.next_run()),
             logs: Arc::new(materials::TaskLogs::new(Arc::clone(&self.live))),
+            known: KnownTree::default(),
         };
         Ok(Arc::clone(self.tools.insert(Arc::new(context))))
     }

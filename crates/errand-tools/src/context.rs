@@ -9,7 +9,7 @@ use errand_workspace::diff::diff;
 use errand_workspace::files::Files;
 use errand_workspace::toolchains::Toolchains;
 use errand_workspace::workspace::Workspace;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The place a task's tools work in.
 pub struct Context {
@@ -21,17 +21,43 @@ pub struct Context {
     pub max_diff_lines: Option<u32>,
     pub jobs: Jobs,
     pub logs: Arc<dyn Logs>,
+    pub known: KnownTree,
 }
 
+/// The workspace's tree, as long as nothing can have changed it.
+#[derive(Default)]
+pub struct KnownTree(Mutex<Option<TreeId>>);
+
 impl Context {
+    /// The workspace's tree now. Walks it only when something may have changed since the last walk.
+    pub async fn tree_now(&self) -> Result<TreeId, String> {
+        let known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(tree) = known.filter(|_| self.jobs.select(&[]).is_empty()) {
+            return Ok(tree);
+        }
+        let workspace = Arc::clone(&self.workspace);
+        let walk = move || workspace.snapshot().map_err(|error| error.to_string());
+        Ok(tokio::task::spawn_blocking(walk).await.map_err(|error| error.to_string())??.tree)
+    }
+
+    /// A call that may change files begins.
+    pub fn forget_tree(&self) {
+        *self.known.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// What differs between `before` and the workspace as it is now.
     pub(crate) async fn changes_since(&self, before: &TreeId) -> Result<Vec<FileChange>, String> {
         let (workspace, before) = (Arc::clone(&self.workspace), before.clone());
         let look = move || {
-            let after = workspace.snapshot().map_err(|error| error.to_string())?;
-            diff(workspace.ledger(), &before, &after.tree).map_err(|error| error.to_string())
+            let after = workspace.snapshot().map_err(|error| error.to_string())?.tree;
+            let changes = diff(workspace.ledger(), &before, &after).map_err(|error| error.to_string())?;
+            Ok::<_, String>((changes, after))
         };
-        tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())?
+        let (changes, after) = tokio::task::spawn_blocking(look).await.map_err(|error| error.to_string())??;
+        // A job that runs may change it again at any time.
+        let is_quiet = self.jobs.select(&[]).is_empty();
+        *self.known.0.lock().unwrap_or_else(PoisonError::into_inner) = is_quiet.then_some(after);
+        Ok(changes)
     }
 }
 

@@ -19,7 +19,7 @@ mod tool;
 mod totals;
 mod warnings;
 
-pub use context::{Context, Output, RunDone, Site};
+pub use context::{Context, KnownTree, Output, RunDone, Site};
 pub use excerpt::{check_excerpt, run_excerpt};
 pub use jobs::Jobs;
 pub use logs::Logs;

@@ -81,15 +81,15 @@ impl Desk {
         inputs: &HashMap<String, String>,
     ) -> Result<bool, Failed> {
         let Some(tool) = registry.find(&open.call.name) else { return Ok(false) };
-        let workspace = std::sync::Arc::clone(&context.workspace);
         let before = match open.started.as_ref().and_then(|started| started.snapshot.clone()) {
             Some(snapshot) => {
-                let tree = snapshot.clone();
+                let (workspace, tree) = (std::sync::Arc::clone(&context.workspace), snapshot.clone());
                 blocking(move || workspace.restore(&tree)).await?.map_err(Failed::internal)?;
                 snapshot
             }
-            None => blocking(move || workspace.snapshot()).await?.map_err(Failed::internal)?.tree,
+            None => context.tree_now().await.map_err(Failed::Internal)?,
         };
+        context.forget_tree();
         let intent = ToolEvent::Started { call: open.call.id.clone(), snapshot: Some(before.clone()) };
         self.live.intend(Event::Tool(intent)).await?;
         self.shared

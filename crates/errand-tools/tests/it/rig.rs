@@ -82,6 +82,7 @@ impl Rig {
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),
             jobs: Jobs::new(1),
             logs: Arc::new(TwoLogs),
+            known: errand_tools::KnownTree::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         Self { _dir: dir, context, runtime }
