@@ -3,7 +3,7 @@
 use crate::{BadGlob, glob, shown, walk};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkContextKind, SinkMatch};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -76,16 +76,17 @@ impl Found {
 pub fn search(root: &Path, query: &Query<'_>) -> Result<Found, QueryError> {
     let (matcher, taken_literally) = matcher(query.pattern)?;
     let glob = query.glob.map(glob).transpose()?;
-    let searcher = SearcherBuilder::new()
+    let mut searchers = SearcherBuilder::new();
+    searchers
         // A file with a NUL is searched on, so that a hit behind it is found.
         .binary_detection(BinaryDetection::convert(0))
         .before_context(query.n_context)
         .after_context(query.n_context)
-        .line_number(true)
-        .build();
-    let mut look = Look { searcher, matcher, n_left: query.max_lines };
+        .line_number(true);
+    let look = Look { searchers, matcher };
+    let mut searcher = look.searchers.build();
     let mut found = Found { taken_literally, ..Found::default() };
-    let mut paths = Vec::new();
+    let mut wanted = Vec::new();
     let mut seen = BTreeSet::new();
     let starts = if query.starts.is_empty() { vec![PathBuf::new()] } else { query.starts.clone() };
     for start in starts {
@@ -93,44 +94,75 @@ pub fn search(root: &Path, query: &Query<'_>) -> Result<Found, QueryError> {
             let path = shown(root, entry.path());
             let is_wanted = entry.file_type().is_some_and(|kind| kind.is_file())
                 && glob.as_ref().is_none_or(|glob| glob.is_match(&path));
-            if !is_wanted || !seen.insert(entry.path().to_path_buf()) {
-                continue;
-            }
-            if entry.metadata().is_ok_and(|metadata| metadata.len() > FILE_BYTES_MAX) {
-                found.too_large.push(path);
-                continue;
-            }
-            found.n_searched += 1;
-            let hits = look.file(entry.path(), FIRST_LINES);
-            if hits.n_matches > 0 {
-                found.files.push(FileHits { path, ..hits });
-                paths.push(entry.into_path());
+            if is_wanted && seen.insert(entry.path().to_path_buf()) {
+                wanted.push((path, entry.into_path()));
             }
         }
     }
+    let mut n_left = query.max_lines;
+    for (seen, (path, place)) in look.files(&wanted).into_iter().zip(&wanted) {
+        let Some(mut hits) = seen else {
+            found.too_large.push(path.clone());
+            continue;
+        };
+        found.n_searched += 1;
+        if hits.n_matches == 0 {
+            continue;
+        }
+        if hits.n_lines() > n_left {
+            hits.lines = look.file(&mut searcher, place, n_left).lines;
+        }
+        n_left -= hits.n_lines().min(n_left);
+        found.files.push(FileHits { path: path.clone(), ..hits });
+    }
     // What no file needed for its first lines goes to those that have more, in order.
-    for (file, path) in found.files.iter_mut().zip(&paths) {
-        if look.n_left > 0 && !file.is_binary && file.n_matches > file.n_lines() {
-            look.n_left += file.n_lines();
-            file.lines = look.file(path, usize::MAX).lines;
+    let place_of: HashMap<&String, &PathBuf> = wanted.iter().map(|(path, place)| (path, place)).collect();
+    for file in &mut found.files {
+        if let Some(place) = place_of.get(&file.path)
+            && n_left > 0
+            && !file.is_binary
+            && file.n_matches > file.n_lines()
+        {
+            let n_had = file.n_lines();
+            file.lines = look.file(&mut searcher, place, n_left + n_had).lines;
+            n_left -= file.n_lines().saturating_sub(n_had).min(n_left);
         }
     }
     Ok(found)
 }
 
-/// A search on its way, with the matching lines that may still be kept.
+/// A search ready to look at files.
 struct Look {
-    searcher: Searcher,
+    searchers: SearcherBuilder,
     matcher: RegexMatcher,
-    n_left: usize,
 }
 
 impl Look {
-    fn file(&mut self, path: &Path, max_lines: usize) -> FileHits {
-        let mut sink = Collect { hits: FileHits::default(), max_lines: max_lines.min(self.n_left) };
+    /// The first hits of each file, on every core; `None` for a file that is too large.
+    fn files(&self, wanted: &[(String, PathBuf)]) -> Vec<Option<FileHits>> {
+        let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let each = wanted.len().div_ceil(n_threads).max(1);
+        let first = |searcher: &mut Searcher, place: &Path| {
+            let is_too_large = place.metadata().is_ok_and(|metadata| metadata.len() > FILE_BYTES_MAX);
+            (!is_too_large).then(|| self.file(searcher, place, FIRST_LINES))
+        };
+        let part_of = |part: &[(String, PathBuf)]| {
+            let mut searcher = self.searchers.build();
+            part.iter().map(|(_, place)| first(&mut searcher, place)).collect::<Vec<_>>()
+        };
+        std::thread::scope(|scope| {
+            let parts: Vec<_> =
+                wanted.chunks(each).map(|part| (part.len(), scope.spawn(move || part_of(part)))).collect();
+            // A part that panicked counts as files without hits; the search goes on.
+            let nothing = |n| (0..n).map(|_| Some(FileHits::default())).collect();
+            parts.into_iter().flat_map(|(n, part)| part.join().unwrap_or_else(|_| nothing(n))).collect()
+        })
+    }
+
+    fn file(&self, searcher: &mut Searcher, path: &Path, max_lines: usize) -> FileHits {
+        let mut sink = Collect { hits: FileHits::default(), max_lines };
         // A file that cannot be read has no hits; the walk goes on.
-        let _ = self.searcher.search_path(&self.matcher, path, &mut sink);
-        self.n_left -= sink.hits.n_lines().min(self.n_left);
+        let _ = searcher.search_path(&self.matcher, path, &mut sink);
         sink.hits
     }
 }
