@@ -71,6 +71,16 @@ impl Desk {
         }
     }
 
+    /// An action was broken off: its commands end now, and how they ended is noted.
+    pub async fn break_off(&self) {
+        let Some(context) = self.tools.clone() else { return };
+        for job in context.jobs.select(&[]) {
+            job.running.stop();
+            job.running.finished().await;
+        }
+        self.note_ended_jobs(&context).await;
+    }
+
     /// What the model and the journal are shown of a command's words.
     fn redact(&self, text: String) -> String {
         self.shared.credentials.redact(text)

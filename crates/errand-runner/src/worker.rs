@@ -67,19 +67,23 @@ async fn perform_listening(
     inbox: &mut mpsc::Receiver<Command>,
     action: Action,
 ) -> Result<(), Failed> {
-    let performing = desk.perform(action);
-    tokio::pin!(performing);
-    loop {
-        let command = tokio::select! {
-            outcome = &mut performing => return outcome,
-            Some(command) = inbox.recv() => command,
-        };
-        let stops = command.events.contains(&Event::Person(PersonEvent::StopRequested));
-        hear(live, command).await;
-        if stops {
-            return Ok(());
+    {
+        let performing = desk.perform(action);
+        tokio::pin!(performing);
+        loop {
+            let command = tokio::select! {
+                outcome = &mut performing => return outcome,
+                Some(command) = inbox.recv() => command,
+            };
+            let stops = command.events.contains(&Event::Person(PersonEvent::StopRequested));
+            hear(live, command).await;
+            if stops {
+                break;
+            }
         }
     }
+    desk.break_off().await;
+    Ok(())
 }
 
 async fn wait(live: &Arc<Live>, inbox: &mut mpsc::Receiver<Command>, at_ms: i64) -> Result<(), Failed> {

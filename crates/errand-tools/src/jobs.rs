@@ -39,6 +39,10 @@ impl Jobs {
         self.lock().insert(job.number, job);
     }
 
+    pub fn remove(&self, number: u32) {
+        self.lock().remove(&number);
+    }
+
     /// The running jobs with these numbers, or all of them.
     pub fn select(&self, numbers: &[u32]) -> Vec<Arc<Job>> {
         let running = self.lock();

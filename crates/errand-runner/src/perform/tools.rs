@@ -136,7 +136,7 @@ impl Desk {
     }
 
     /// Jobs that ended meanwhile are told with the results of this turn.
-    async fn note_ended_jobs(&self, context: &Context) {
+    pub(super) async fn note_ended_jobs(&self, context: &Context) {
         let output = ended_jobs(context).await;
         if output.runs.is_empty() {
             return;

@@ -86,6 +86,8 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
         started: Instant::now(),
         before: before.cloned(),
     });
+    // At hand from the start: a turn that is broken off while it runs still learns how it ended.
+    context.jobs.add(Arc::clone(&job));
     let is_background =
         input.background.unwrap_or(false) && !matches!(job.running.end(), Some(RunEnd::NotStarted { .. }));
     let patience = Duration::from_secs(input.timeout_s.unwrap_or(TIMEOUT_S).clamp(1, TIMEOUT_MAX_S));
@@ -106,10 +108,10 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
             duration_ms: job.started.elapsed().as_millis() as u64,
             log: String::new(),
         };
-        context.jobs.add(job);
         let text = format!("{how}; wait for it, or do something else meanwhile\n{so_far}");
         return Output { runs: vec![done], ..Output::text(text) };
     };
+    context.jobs.remove(job.number);
     ended(context, &job, &finished).await
 }
 
