@@ -9,7 +9,11 @@ use serde::de::DeserializeOwned;
 use std::time::{Duration, Instant};
 
 /// How long a daemon may take to answer its first call.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to answer that it is there.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// Before another daemon is started in the place of one that found the lock taken.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(5);
 
 pub struct Client {
@@ -30,30 +34,40 @@ impl Client {
         }
         home.create()?;
         let start = Instant::now();
-        let n_logged = logged(home).len();
+        let mut n_logged = logged(home).len();
         start_daemon(home)?;
         while start.elapsed() < START_TIMEOUT {
             if let Some(client) = Self::find(home).await? {
                 return Ok(client);
             }
-            // It says in its log why it cannot; that somebody else's is running already is no reason to give up.
+            // It says in its log why it cannot. That another holds the lock is no reason to give up: it is somebody
+            // else's that starts, or one that was killed and is not gone yet, and then ours has to be started again.
             let said = logged(home).split_off(n_logged);
             if said.contains("errand: ") && !said.contains("already running") {
                 return Err(start_failure(home, &said));
+            }
+            if said.contains("errand: ") {
+                tokio::time::sleep(RESTART_PAUSE).await;
+                if let Some(client) = Self::find(home).await? {
+                    return Ok(client);
+                }
+                n_logged = logged(home).len();
+                start_daemon(home)?;
             }
             tokio::time::sleep(POLL).await;
         }
         Err(start_failure(home, &logged(home)))
     }
 
-    /// The daemon of this home if one answers.
+    /// The daemon of this home if one answers. One that is being killed may still take connections.
     pub async fn find(home: &Home) -> Result<Option<Self>, Failure> {
         let socket = home.socket();
         if !socket.exists() {
             return Ok(None);
         }
         let client = Self::to(&socket)?;
-        let is_there = client.http.get(url("/v1/status")).send().await.is_ok();
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, client.http.get(url("/v1/status")).send()).await;
+        let is_there = matches!(answer, Ok(Ok(_)));
         Ok(is_there.then_some(client))
     }
 

@@ -32,6 +32,19 @@ fn a_socket_that_nobody_listens_on_is_no_daemon() {
     place.errand(&["ls"]).exits(0);
 }
 
+/// What a killed daemon leaves while one of its threads still waits for the disk.
+#[test]
+fn a_socket_that_takes_calls_and_never_answers_is_no_daemon() {
+    let place = Place::new(&mended());
+    place.errand(&["daemon", "start"]).exits(0);
+    place.kill_daemon();
+    let socket = place.state_dir().join("daemon.sock");
+    std::fs::remove_file(&socket).unwrap();
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    place.errand(&["ls"]).exits(0);
+    place.errand(&["daemon", "status"]).exits(0);
+}
+
 #[test]
 fn a_state_directory_with_a_long_path() {
     let place = Place::new(&mended());
