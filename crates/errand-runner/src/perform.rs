@@ -116,7 +116,7 @@ impl Desk {
         let context = Context {
             files: workspace.files().map_err(Failed::internal)?,
             workspace: Arc::new(workspace),
-            toolchains: self.shared.toolchains.clone(),
+            sandbox: Arc::clone(&self.shared.sandbox),
             borders: Borders::of(state.contract()).map_err(Failed::internal)?,
             max_diff_lines: state.contract().max_diff_lines,
             jobs: Jobs::new(state.next_run()),

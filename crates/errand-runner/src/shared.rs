@@ -10,8 +10,8 @@ use errand_task::facts::Source as SourceFacts;
 use errand_task::id::TaskId;
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
+use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
-use errand_workspace::toolchains::Toolchains;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Config {
     pub home: PathBuf,
     pub store: Arc<dyn Store>,
     pub git: Git,
-    pub toolchains: Toolchains,
+    pub sandbox: Arc<Sandbox>,
     pub client: Client,
     pub prices: Prices,
     /// Version of errand, for the journal.
@@ -36,7 +36,7 @@ pub struct Shared {
     pub home: PathBuf,
     pub store: Arc<dyn Store>,
     pub git: Git,
-    pub toolchains: Toolchains,
+    pub sandbox: Arc<Sandbox>,
     pub client: Client,
     pub prices: Prices,
     pub credentials: Credentials,
@@ -56,7 +56,7 @@ impl Shared {
             home: config.home,
             store: config.store,
             git: config.git,
-            toolchains: config.toolchains,
+            sandbox: config.sandbox,
             client: config.client,
             prices: config.prices,
             version: config.version,

@@ -105,6 +105,11 @@ pub enum RunEnd {
     TimedOut,
     /// Stopped because the output limit was reached.
     TooMuchOutput,
+    /// Ended because it went over a limit of the sandbox.
+    OverLimit {
+        /// The limit, as in "2048 processes and threads".
+        limit: String,
+    },
     /// errand or the machine went down while it ran.
     Interrupted,
     /// It was never started.
@@ -132,6 +137,7 @@ impl RunEnd {
             Self::Killed { .. }
             | Self::TimedOut
             | Self::TooMuchOutput
+            | Self::OverLimit { .. }
             | Self::Interrupted
             | Self::NotStarted { .. } => None,
         }
@@ -144,6 +150,7 @@ impl RunEnd {
             Self::Killed { signal } => format!("killed by signal {signal}"),
             Self::TimedOut => "timed out".to_owned(),
             Self::TooMuchOutput => "stopped: too much output".to_owned(),
+            Self::OverLimit { limit } => format!("stopped: it used more than {limit}"),
             Self::Interrupted => "interrupted".to_owned(),
             Self::NotStarted { why } => format!("not started: {why}"),
         }

@@ -7,7 +7,7 @@ use errand_task::id::TreeId;
 use errand_task::report::Report;
 use errand_workspace::diff::diff;
 use errand_workspace::files::Files;
-use errand_workspace::toolchains::Toolchains;
+use errand_workspace::sandbox::Sandbox;
 use errand_workspace::workspace::Workspace;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Context {
     pub workspace: Arc<Workspace>,
     pub files: Files,
-    pub toolchains: Toolchains,
+    pub sandbox: Arc<Sandbox>,
     pub borders: Borders,
     /// The contract's limit, of which an edit says how much is used.
     pub max_diff_lines: Option<u32>,

@@ -1,98 +1,27 @@
 //! The one way in: every process that is not host git or errand itself starts in [`run`], from a [`SandboxPlan`].
 //!
-//! Today the plan gives a command its own session, an environment from a list, no input, one output pipe, and limits.
-//! The namespaces, seccomp and Landlock walls come into `start` and read the same plan.
-//!
-//! A command ends when its first process ends: what is left of its session is killed then, while the process is still
-//! unreaped and its number cannot be anyone else's. The pipe is read a moment longer, never until someone closes it.
+//! A command ends when its first process ends: init tells how, and with init everything that is left of it goes. The
+//! daemon holds wall time, output and disk; init holds what can be seen from inside only.
 
-use crate::beneath::{Beneath, Links};
-use crate::git::find_program;
-use crate::limits::{COMMAND_OUTPUT_BYTES, COMMAND_TIME, PIPE_GRACE, TERM_GRACE};
-use crate::processes;
-use crate::toolchains::Toolchains;
-use crate::workspace::Workspace;
-use crate::{paths, state_dir};
+use crate::limits::{DISK_LOOK, DISK_RESERVE_BYTES, DISK_RESERVE_PART, PIPE_GRACE, TERM_GRACE};
+use crate::sandbox::plan::{Limits, SandboxPlan};
+use crate::sandbox::{Backend, Order, Sandbox, Standing, Told, encode_plan};
+use crate::state_dir;
 use errand_task::facts::RunEnd;
-use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use std::ffi::OsStr;
+use process_wrap::std::{CommandWrap, ProcessSession};
 use std::io;
-use std::os::fd::AsRawFd as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::unix::pipe;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
+use tokio::process::Child;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-
-/// Runs in front of every command: private files, no core dumps. The command's words are arguments, never script.
-const PRELUDE: &str = "umask 077; ulimit -c 0; exec \"$@\"";
-
-/// What a command may use up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub wall: Duration,
-    pub output_bytes: usize,
-}
-
-impl Limits {
-    /// The usual output limit with this wall time.
-    pub fn of(wall: Duration) -> Self {
-        Self { wall, output_bytes: COMMAND_OUTPUT_BYTES }
-    }
-
-    /// The usual limits.
-    pub fn usual() -> Self {
-        Self::of(COMMAND_TIME)
-    }
-}
-
-/// What a command can reach. There is no second variant until a proxy can grant names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    None,
-}
-
-/// Everything that decides how a command runs.
-#[derive(Clone, Debug)]
-pub struct SandboxPlan {
-    /// The tree it works in.
-    pub workspace: PathBuf,
-    /// Where in the workspace it starts; the empty path is the workspace itself.
-    pub dir: String,
-    pub argv: Vec<String>,
-    pub environment: Vec<(String, String)>,
-    pub limits: Limits,
-    pub network: Network,
-}
-
-impl SandboxPlan {
-    /// A script for bash with `pipefail`, or for `sh` where there is no bash.
-    pub fn shell(workspace: &Workspace, toolchains: &Toolchains, script: &str, limits: Limits) -> Self {
-        let system = OsStr::new("/bin:/usr/bin:/usr/local/bin");
-        let shell = match find_program("bash", system) {
-            Some(bash) => vec![bash.to_string_lossy().into_owned(), "-o".to_owned(), "pipefail".to_owned()],
-            None => vec!["/bin/sh".to_owned()],
-        };
-        Self {
-            workspace: workspace.tree_dir(),
-            dir: String::new(),
-            argv: shell.into_iter().chain(["-c".to_owned(), script.to_owned()]).collect(),
-            environment: toolchains.environment(&workspace.home(), &workspace.tmp()),
-            limits,
-            network: Network::None,
-        }
-    }
-
-    /// The same plan, started in a folder of the workspace.
-    pub fn in_dir(mut self, dir: &str) -> Self {
-        self.dir = dir.to_owned();
-        self
-    }
-}
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,27 +44,39 @@ struct Shared {
     output: Mutex<Vec<u8>>,
     stop: Notify,
     grown: Notify,
+    has_landlock: AtomicBool,
 }
 
-/// Starts the plan's command; must be called inside a tokio runtime. A plan that cannot be started is a command that
-/// ended with [`RunEnd::NotStarted`].
-pub fn run(plan: SandboxPlan) -> RunningCommand {
+/// Runs the plan's command behind the sandbox's walls; must be called inside a tokio runtime. Where the walls do not
+/// stand nothing is started: that is a command that ended with [`RunEnd::NotStarted`].
+pub fn run(sandbox: &Arc<Sandbox>, plan: SandboxPlan) -> RunningCommand {
+    let sandbox = Arc::clone(sandbox);
+    running(move |shared| async move {
+        match sandbox.standing().await {
+            Standing::Whole(walls) => live(&sandbox, &walls.backend, plan, &shared).await,
+            Standing::Missing { why, remedy, .. } => RunEnd::NotStarted { why: format!("{why}; {remedy}") },
+        }
+    })
+}
+
+/// The same with a backend that is not proven yet: only the proof itself may do this.
+pub(crate) fn launch(sandbox: &Arc<Sandbox>, backend: &Backend, plan: SandboxPlan) -> RunningCommand {
+    let (sandbox, backend) = (Arc::clone(sandbox), backend.clone());
+    running(move |shared| async move { live(&sandbox, &backend, plan, &shared).await })
+}
+
+fn running<Life: Future<Output = RunEnd> + Send>(
+    life: impl FnOnce(Arc<Shared>) -> Life + Send + 'static,
+) -> RunningCommand {
     let shared = Arc::new(Shared::default());
     let (tell, done) = watch::channel(None);
-    match start(&plan) {
-        Ok(started) => {
-            let shared = Arc::clone(&shared);
-            tokio::spawn(async move {
-                let began = Instant::now();
-                let end = supervise(started, plan.limits, &shared).await;
-                tell.send_replace(Some((end, began.elapsed())));
-                shared.grown.notify_waiters();
-            });
-        }
-        Err(why) => {
-            tell.send_replace(Some((RunEnd::NotStarted { why }, Duration::ZERO)));
-        }
-    }
+    let of_life = Arc::clone(&shared);
+    tokio::spawn(async move {
+        let began = Instant::now();
+        let end = life(Arc::clone(&of_life)).await;
+        tell.send_replace(Some((end, began.elapsed())));
+        of_life.grown.notify_waiters();
+    });
     RunningCommand { shared, done }
 }
 
@@ -155,6 +96,11 @@ impl RunningCommand {
     /// The end, if it is there.
     pub fn end(&self) -> Option<RunEnd> {
         self.done.borrow().as_ref().map(|(end, _)| end.clone())
+    }
+
+    /// Whether the third wall stood when it started.
+    pub(crate) fn has_landlock(&self) -> bool {
+        self.shared.has_landlock.load(Ordering::Relaxed)
     }
 
     /// What it printed up to now.
@@ -194,106 +140,79 @@ impl Drop for RunningCommand {
     }
 }
 
-/// A process that was started and not reaped. Dropping it kills its session and reaps it.
+/// A sandbox that was started. When it is dropped its socket closes, and init ends everything.
 struct Started {
-    pid: Pid,
-    child: Box<dyn ChildWrapper>,
-    exit: oneshot::Receiver<()>,
+    outer: Child,
+    /// What init tells, a JSON line each.
+    told: BufReader<OwnedReadHalf>,
+    orders: OwnedWriteHalf,
     output: pipe::Receiver,
-    is_reaped: bool,
 }
 
-impl Started {
-    fn signal(&self, signal: Signal) {
-        processes::signal_session(self.pid, signal);
-    }
-
-    /// Kills what is left of the session, then reaps; call it only when the process has exited.
-    fn reap(&mut self) -> io::Result<ExitStatus> {
-        self.signal(Signal::KILL);
-        self.is_reaped = true;
-        self.child.wait()
+async fn live(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan, shared: &Shared) -> RunEnd {
+    let (limits, storage) = (plan.limits, plan.storage.clone());
+    match start(sandbox, backend, plan).await {
+        Ok(started) => supervise(started, limits, &storage, shared).await,
+        Err(error) => RunEnd::NotStarted { why: error.to_string() },
     }
 }
 
-impl Drop for Started {
-    fn drop(&mut self) {
-        if !self.is_reaped {
-            // Killed, so the wait inside is short; nobody is left to tell about an error.
-            let _ = self.reap();
-        }
-    }
-}
-
-fn start(plan: &SandboxPlan) -> Result<Started, String> {
-    let workspace = Beneath::open(&plan.workspace).map_err(|error| format!("the workspace: {error}"))?;
-    let dir = paths::normalize(&plan.dir).map_err(|error| error.to_string())?;
-    let dir = workspace.folder(dir.as_bytes(), Links::Follow).map_err(|error| format!("`{}`: {error}", plan.dir))?;
-    let io = |error: io::Error| error.to_string();
-    let (read_end, write_end) = io::pipe().map_err(io)?;
-    let output = pipe::Receiver::from_owned_fd(read_end.into()).map_err(io)?;
+/// Starts the outer stage and hands it the plan.
+async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
+    plan.make_folders()?;
+    let (plan, arguments) = sandbox.outer(backend, plan);
+    let plan = encode_plan(&plan)?;
+    let (read_end, write_end) = io::pipe()?;
+    let output = pipe::Receiver::from_owned_fd(read_end.into())?;
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (told, mut orders) = UnixStream::from_std(ours)?.into_split();
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
-    let mut command = CommandWrap::with_new("/bin/sh", |command: &mut Command| {
-        command.args(["-c", PRELUDE, "sh"]).args(&plan.argv);
-        command.env_clear().envs(plan.environment.iter().map(|(name, value)| (name, value)));
-        // By its handle: the folder that was checked is the folder it starts in.
-        command.current_dir(format!("/proc/self/fd/{}", dir.as_raw_fd())).stdin(Stdio::null());
-    });
-    let both = write_end.try_clone().map_err(io)?;
-    command.command_mut().stdout(write_end).stderr(both);
-    let child = command.wrap(ProcessSession).spawn().map_err(io)?.into_inner();
-    // The command holds the writing ends now; ours would keep the pipe open.
+    let mut command = tokio::process::Command::new(&sandbox.program);
+    command.args(arguments).env_clear().current_dir("/").stdin(Stdio::from(OwnedFd::from(theirs)));
+    command.stdout(write_end.try_clone()?).stderr(write_end);
+    let outer = command.spawn()?;
+    // The stage holds its ends now; ours would keep the pipe open.
     drop(command);
-    watch_exit(child, output)
+    // One that refuses early may not read all of it; what it says counts.
+    let _ = orders.write_all(&plan).await;
+    Ok(Started { outer, told: BufReader::new(told), orders, output })
 }
 
-/// A thread of its own waits for the exit without reaping: tokio's own way to watch a process reaps it.
-fn watch_exit(mut child: Box<dyn ChildWrapper>, output: pipe::Receiver) -> Result<Started, String> {
-    let (tell, exit) = oneshot::channel();
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let watched = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)).and_then(|pid| {
-        let thread = std::thread::Builder::new().name(format!("wait-{}", pid.as_raw_nonzero())).stack_size(64 << 10);
-        thread.spawn(move || {
-            wait_unreaped(pid);
-            // Nobody listens any more when the runtime went down.
-            let _ = tell.send(());
-        })?;
-        Ok(pid)
-    });
-    match watched {
-        Ok(pid) => Ok(Started { pid, child, exit, output, is_reaped: false }),
-        Err(error) => {
-            // It must not run unwatched.
-            let _ = child.kill();
-            Err(error.to_string())
-        }
-    }
-}
-
-fn wait_unreaped(pid: Pid) {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while matches!(rustix::process::waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
-}
-
-/// Reads, watches and limits until the process has exited; then cleans up and says how it ended.
-async fn supervise(mut started: Started, limits: Limits, shared: &Shared) -> RunEnd {
+/// Reads, watches and limits until init has told the end; says how it ended when everything of it is gone.
+async fn supervise(mut started: Started, limits: Limits, storage: &Path, shared: &Shared) -> RunEnd {
     let deadline = Instant::now() + limits.wall;
+    let disk = Disk::of(storage, limits.disk_bytes);
+    let mut disk_look = tokio::time::interval(DISK_LOOK);
     let mut ended_by_us = None;
     let mut kill_at = None;
     let mut is_open = true;
-    loop {
+    let mut told = Vec::new();
+    let last = loop {
         let until = kill_at.unwrap_or(deadline);
         let reason = tokio::select! {
-            _ = &mut started.exit => break,
+            line = started.told.read_until(b'\n', &mut told) => match heard(line, &mut told) {
+                Heard::Nothing => break None,
+                Heard::Started { has_landlock } => {
+                    shared.has_landlock.store(has_landlock, Ordering::Relaxed);
+                    None
+                }
+                Heard::End(end) => break Some(end),
+            },
             readable = started.output.readable(), if is_open => {
                 is_open = readable.is_ok() && read_some(&started.output, limits.output_bytes, shared);
                 let is_full = n_bytes(shared) >= limits.output_bytes;
                 (is_full && ended_by_us.is_none()).then_some(RunEnd::TooMuchOutput)
             }
+            _ = disk_look.tick(), if ended_by_us.is_none() => disk.over().map(|limit| RunEnd::OverLimit { limit }),
             () = tokio::time::sleep_until(until) => match ended_by_us {
                 None => Some(RunEnd::TimedOut),
+                // The last resort, when not even init answers any more.
+                Some(_) if started.order(Order::Kill).await.is_err() => {
+                    let _ = started.outer.start_kill();
+                    break None;
+                }
                 Some(_) => {
-                    started.signal(Signal::KILL);
                     kill_at = Some(Instant::now() + TERM_GRACE);
                     None
                 }
@@ -301,25 +220,89 @@ async fn supervise(mut started: Started, limits: Limits, shared: &Shared) -> Run
             () = shared.stop.notified() => ended_by_us.is_none().then_some(RunEnd::Interrupted),
         };
         if let Some(reason) = reason {
+            // A disk that fills up or output that floods leaves no time to be polite.
+            let order = match reason {
+                RunEnd::OverLimit { .. } | RunEnd::TooMuchOutput => Order::Kill,
+                _ => Order::Terminate,
+            };
             ended_by_us = Some(reason);
-            started.signal(Signal::TERM);
+            let _ = started.order(order).await;
             kill_at = Some(Instant::now() + TERM_GRACE);
         }
+    };
+    drop(started.orders);
+    // Everything is dead when the outer stage has ended: it waits for init, and the kernel for all that init held.
+    if tokio::time::timeout(TERM_GRACE, started.outer.wait()).await.is_err() {
+        let _ = started.outer.kill().await;
     }
-    let status = started.reap();
     let _ = tokio::time::timeout(PIPE_GRACE, drain(&started.output, limits.output_bytes, shared)).await;
-    match (ended_by_us, status) {
-        (Some(reason), _) => reason,
-        (None, Ok(status)) => end_of(status),
-        (None, Err(error)) => RunEnd::NotStarted { why: error.to_string() },
+    ended_by_us.or(last).unwrap_or(RunEnd::Killed { signal: 9 })
+}
+
+impl Started {
+    async fn order(&mut self, order: Order) -> io::Result<()> {
+        self.orders.write_all(&[order.byte()]).await
     }
 }
 
-fn end_of(status: ExitStatus) -> RunEnd {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => RunEnd::Exited { code },
-        (None, signal) => RunEnd::Killed { signal: signal.unwrap_or(0) },
+/// A line of init's.
+enum Heard {
+    Started {
+        has_landlock: bool,
+    },
+    End(RunEnd),
+    /// Init is gone without a word.
+    Nothing,
+}
+
+fn heard(line: io::Result<usize>, told: &mut Vec<u8>) -> Heard {
+    let parsed = match line {
+        Ok(n_read) if n_read > 0 => serde_json::from_slice(told),
+        Ok(_) | Err(_) => return Heard::Nothing,
+    };
+    told.clear();
+    match parsed {
+        Ok(Told::Started { has_landlock }) => Heard::Started { has_landlock },
+        Ok(Told::Refused { why }) => Heard::End(RunEnd::NotStarted { why }),
+        Ok(Told::OverLimit { limit }) => Heard::End(RunEnd::OverLimit { limit }),
+        Ok(Told::Exited { code }) => Heard::End(RunEnd::Exited { code }),
+        Ok(Told::Killed { signal }) => Heard::End(RunEnd::Killed { signal }),
+        Err(_) => Heard::Nothing,
     }
+}
+
+/// The free space of the file system a command writes to.
+struct Disk {
+    storage: PathBuf,
+    free_bytes_at_start: u64,
+    may_use_bytes: u64,
+}
+
+impl Disk {
+    fn of(storage: &Path, may_use_bytes: u64) -> Self {
+        let free_bytes_at_start = free(storage).map_or(0, |(free, _)| free);
+        Self { storage: storage.to_owned(), free_bytes_at_start, may_use_bytes }
+    }
+
+    /// The limit that was reached.
+    fn over(&self) -> Option<String> {
+        let (free, total) = free(&self.storage)?;
+        let reserve = DISK_RESERVE_BYTES.min(total / DISK_RESERVE_PART);
+        let used = self.free_bytes_at_start.saturating_sub(free);
+        if used > self.may_use_bytes {
+            Some(format!("{} MiB of disk", self.may_use_bytes >> 20))
+        } else if free < reserve && used > 0 {
+            Some("the last of the disk's free space".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+/// Free and all bytes of a file system.
+fn free(path: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    Some((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
 }
 
 async fn drain(output: &pipe::Receiver, limit: usize, shared: &Shared) {

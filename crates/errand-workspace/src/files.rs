@@ -91,24 +91,25 @@ pub struct ListEntry {
 #[derive(Debug)]
 pub struct Files {
     root: Beneath,
-    path: PathBuf,
+    /// Absolute paths that mean the workspace.
+    means_root: Vec<PathBuf>,
     /// New files are written here first; on the same file system.
     staging: Beneath,
 }
 
 impl Files {
-    pub fn open(root: &Path, staging: &Path) -> io::Result<Self> {
-        Ok(Self { root: Beneath::open(root)?, path: root.to_owned(), staging: Beneath::open(staging)? })
+    /// `shown_at` is where commands see the root.
+    pub fn open(root: &Path, shown_at: &Path, staging: &Path) -> io::Result<Self> {
+        let means_root = vec![root.to_owned(), shown_at.to_owned()];
+        Ok(Self { root: Beneath::open(root)?, means_root, staging: Beneath::open(staging)? })
     }
 
     /// The path as diffs and borders name it; the empty path is the workspace itself. Absolute paths into the workspace
     /// count as relative ones, because models write them.
     pub fn normalize(&self, path: &str) -> Result<String, Refusal> {
-        let relative = match Path::new(path).strip_prefix(&self.path) {
-            // tidy: text, not a path
-            Ok(inside) if path.starts_with('/') => inside.to_str().unwrap_or(path),
-            Ok(_) | Err(_) => path,
-        };
+        let inside = self.means_root.iter().find_map(|root| Path::new(path).strip_prefix(root).ok()?.to_str());
+        // tidy: text, not a path
+        let relative = inside.filter(|_| path.starts_with('/')).unwrap_or(path);
         paths::normalize(relative).map_err(|bad| match bad {
             BadPath::Empty => Refusal::Empty,
             BadPath::Absolute(path) => Refusal::Absolute(path),

@@ -50,6 +50,8 @@ pub struct LogLine {
 pub struct Ledger {
     git: Git,
     dir: PathBuf,
+    /// The person's checkout.
+    checkout: PathBuf,
     objects: ObjectStore,
     reader: Reader,
     trees: Mutex<HashMap<CommitId, TreeId>>,
@@ -86,10 +88,16 @@ impl Ledger {
             objects: ObjectStore::new(dir.join("work.git/objects"), format),
             reader: Reader::new(git.clone(), dir.join("work.git")),
             dir,
+            checkout: source.top().to_owned(),
             trees: Mutex::default(),
             listings: Mutex::default(),
             logs: Mutex::default(),
         })
+    }
+
+    /// The path of the person's checkout.
+    pub fn checkout(&self) -> &Path {
+        &self.checkout
     }
 
     pub fn format(&self) -> ObjectFormat {

@@ -49,3 +49,23 @@ pub const TERM_GRACE: Duration = Duration::from_secs(2);
 pub const PIPE_GRACE: Duration = Duration::from_millis(300);
 /// Largest file `apply` compares or writes.
 pub const APPLY_FILE_BYTES: u64 = FILE_BYTES;
+
+/// Processes and threads of one command at a moment.
+pub const COMMAND_TASKS: u32 = 2_048;
+/// Largest file a command may write.
+pub const COMMAND_FILE_BYTES: u64 = 4 << 30;
+/// How much of the disk's free space a command may use up.
+pub const COMMAND_DISK_BYTES: u64 = 8 << 30;
+/// Shared memory of a command.
+pub const COMMAND_SHM_BYTES: u64 = 512 << 20;
+/// Open files of one process.
+pub const COMMAND_DESCRIPTORS: u64 = 16_384;
+/// How often init looks whether a limit is reached.
+pub const LIMITS_LOOK: Duration = Duration::from_millis(50);
+/// How often the daemon looks at the disk while a command runs.
+pub const DISK_LOOK: Duration = Duration::from_millis(250);
+/// A command is ended when less than this part of the disk is free, at most [`DISK_RESERVE_BYTES`].
+pub const DISK_RESERVE_PART: u64 = 50;
+pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
+/// How long a sandbox may take to stand.
+pub const SANDBOX_START: Duration = Duration::from_secs(20);

@@ -1,11 +1,12 @@
 //! The `.git` inside a workspace that the agent's own git works on.
 //!
-//! Written by hand, no process: objects borrowed from the ledger's base history, one branch, an index whose stat data
+//! Written by hand, no process: objects borrowed from the ledger's base history (which commands see at [`HISTORY`]), one branch, an index whose stat data
 //! matches the files. The agent may do with it what it likes; errand never reads it.
 
 use crate::beneath::{self, Beneath};
 use crate::index_file;
 use crate::ledger::{self, Ledger};
+use crate::sandbox::HISTORY;
 use crate::state_dir;
 use crate::trees::{EntryMode, TreeEntry};
 use crate::walk::Stat;
@@ -29,7 +30,7 @@ pub(crate) fn create(
     let name = state_dir::temporary_name();
     let building = dir.join("staging").join(&name);
     ledger::create_git_dir(&building, ledger.format())?;
-    let borrowed = format!("{}\n", ledger.base_objects().display());
+    let borrowed = format!("{HISTORY}\n");
     let config = std::fs::read_to_string(building.join("config"))?.replace("bare = true", "bare = false")
         + "[user]\n\tname = errand\n\temail = errand@localhost\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
     let head = format!("{commit}\n");

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! <dir>/tree/       the files; what commands and file tools see
-//! <dir>/home/ tmp/  HOME and TMPDIR of its commands
+//! <dir>/home/ tmp/  HOME and /tmp of its commands
+//! <dir>/layers/     what its commands wrote into caches
+//! <dir>/lock        held, shared, as long as a command lives
 //! <dir>/staging/    new files before they are renamed into the tree
 //! <dir>/base        the tree it was made from
 //! ```
@@ -21,7 +23,7 @@ use crate::paths::{self, BadPath};
 use crate::snapshot::{self, Snapshot, SnapshotError, StatCache};
 use crate::trees::{self, EntryMode, TreeEntry};
 use crate::walk::{self, NewFolders, Rules, Stat};
-use crate::{processes, scratch, state_dir};
+use crate::{scratch, state_dir};
 use errand_task::id::{CommitId, TreeId};
 use rustix::fs::AtFlags;
 use std::io::{self, Read, Write as _};
@@ -94,14 +96,18 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Opens a workspace that is there, and ends what is left of its commands.
+    /// Opens a workspace that is there, after the last of its commands has gone: those of a daemon that died go with it,
+    /// and this waits for that.
     pub fn open(ledger: &Arc<Ledger>, dir: &Path) -> Result<Self, WorkspaceError> {
         let base = std::fs::read_to_string(dir.join("base"))
             .ok()
             .and_then(|text| Oid::parse(text.trim()))
             .ok_or_else(|| WorkspaceError::NotAWorkspace(dir.to_owned()))?;
         let workspace = Self::at(ledger, base.tree_id(), dir)?;
-        processes::end_those_of(&workspace.tmp());
+        drop(
+            state_dir::lock(&workspace.lock_file())
+                .map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?,
+        );
         Ok(workspace)
     }
 
@@ -130,7 +136,22 @@ impl Workspace {
         self.dir.join("home")
     }
 
-    /// TMPDIR of its commands.
+    /// Private layers over the person's caches.
+    pub fn layers(&self) -> PathBuf {
+        self.dir.join("layers")
+    }
+
+    /// Held, shared, as long as a command lives.
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+
+    /// The path of the person's checkout.
+    pub fn checkout(&self) -> &Path {
+        self.ledger.checkout()
+    }
+
+    /// /tmp of its commands.
     pub fn tmp(&self) -> PathBuf {
         self.dir.join("tmp")
     }
@@ -145,7 +166,7 @@ impl Workspace {
 
     /// File access for tools.
     pub fn files(&self) -> Result<Files, WorkspaceError> {
-        Files::open(&self.tree_dir(), &self.dir.join("staging"))
+        Files::open(&self.tree_dir(), self.checkout(), &self.dir.join("staging"))
             .map_err(|source| WorkspaceError::Io { path: self.tree_dir(), source })
     }
 
@@ -188,7 +209,8 @@ impl Workspace {
 
     /// Ends its commands and deletes the workspace by way of the trash below `state_dir`. What it held must be stored.
     pub fn remove(self, state_dir: &Path) -> Result<(), WorkspaceError> {
-        processes::end_those_of(&self.tmp());
+        let lock = state_dir::lock(&self.lock_file());
+        drop(lock.map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })?);
         state_dir::discard(state_dir, &self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
     }
 

@@ -336,6 +336,24 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+/// What `doctor` found.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Health {
+    pub findings: Vec<Finding>,
+    /// Every way out of the sandbox that was tried from inside.
+    pub doors: Vec<Door>,
+}
+
+/// A way out of the sandbox.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Door {
+    pub wall: String,
+    pub name: String,
+    pub expected: String,
+    pub found: String,
+    pub is_shut: bool,
+}
+
 /// What a failed call answers with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {

@@ -16,7 +16,8 @@ use errand_model::prices::Prices;
 use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
 use errand_task::verdict::ExitCode;
 use errand_workspace::git::Git;
-use errand_workspace::toolchains::Toolchains;
+use errand_workspace::sandbox::Sandbox;
+use errand_workspace::toolchains::{Added, Toolchains};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
@@ -93,11 +94,18 @@ async fn start(home: &Home) -> Result<Arc<Supervisor>, Failure> {
     })?;
     let client =
         Client::new(ClientOptions::standard()).map_err(|error| Failure::new(ExitCode::EnvironmentNotReady, error))?;
+    let unusable = |error: std::io::Error| {
+        Failure::new(ExitCode::EnvironmentNotReady, format!("the sandbox cannot be set up: {error}"))
+            .hint("look at the state directory's permissions and at the free space")
+    };
+    let toolchains = Toolchains::of(person, &Added::default(), home.path()).map_err(unusable)?;
+    let program = crate::home::own_program()?;
+    let sandbox = Sandbox::new(&program, &crate::home::search_path(), home.path(), toolchains).map_err(unusable)?;
     let config = Config {
         home: home.path().to_owned(),
         store: Arc::new(store) as Arc<dyn Store>,
         git,
-        toolchains: Toolchains::of(person),
+        sandbox,
         client,
         prices: Prices::built_in(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

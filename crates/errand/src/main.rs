@@ -17,6 +17,8 @@ use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before any thread: the sandbox executes this program again for its stages.
+    errand_workspace::sandbox::enter(std::env::args_os());
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misread(&error),

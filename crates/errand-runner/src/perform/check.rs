@@ -9,8 +9,9 @@ use errand_task::state::State;
 use errand_task::test_paths;
 use errand_task::text::Text;
 use errand_tools::{check_excerpt, test_totals};
-use errand_workspace::command::{self, Limits, SandboxPlan};
+use errand_workspace::command;
 use errand_workspace::diff::mix_trees;
+use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::workspace::Workspace;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,8 +91,8 @@ impl Desk {
         while n_runs < n_wanted && !(stops_at_red && n_failed > 0) {
             progress.say(format!("check {}/{n_wanted}: {}", n_runs + 1, check.run));
             let limits = Limits::of(Duration::from_secs(u64::from(check.timeout_s)));
-            let plan = SandboxPlan::shell(workspace, &self.shared.toolchains, &check.run, limits);
-            let finished = command::run(plan).finished().await;
+            let plan = self.shared.sandbox.shell(workspace, &check.run, limits);
+            let finished = command::run(&self.shared.sandbox, plan).finished().await;
             n_runs += 1;
             duration += finished.duration;
             let is_red = !finished.end.is_success();

@@ -2,7 +2,8 @@
 
 use super::Failed;
 use crate::shared::Shared;
-use errand_workspace::command::{self, Limits, Network, SandboxPlan};
+use errand_workspace::command;
+use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::state_dir;
 use errand_workspace::trees::TreeEntry;
 use std::time::Duration;
@@ -47,15 +48,8 @@ pub async fn measure(shared: &Shared, entries: &[TreeEntry]) -> Result<Vec<Strin
 async fn probe(shared: &Shared, script: &str) -> Result<Option<String>, Failed> {
     let dir = shared.home.join("probe");
     state_dir::create_dir(&dir).map_err(Failed::internal)?;
-    let plan = SandboxPlan {
-        workspace: dir.clone(),
-        dir: String::new(),
-        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()],
-        environment: shared.toolchains.environment(&dir, &dir),
-        limits: Limits::of(TIMEOUT),
-        network: Network::None,
-    };
-    let finished = command::run(plan).finished().await;
+    let plan = shared.sandbox.bare_shell(&dir, script, Limits::of(TIMEOUT));
+    let finished = command::run(&shared.sandbox, plan).finished().await;
     let text = String::from_utf8_lossy(&finished.output).into_owned();
     let line = text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
     Ok(line.filter(|_| finished.end.is_success()))

@@ -42,6 +42,7 @@ fn why_not_ready(record: &CheckRecord, baseline: Baseline) -> Option<String> {
         | RunEnd::Killed { .. }
         | RunEnd::TimedOut
         | RunEnd::TooMuchOutput
+        | RunEnd::OverLimit { .. }
         | RunEnd::Interrupted => None,
     }
 }

@@ -60,6 +60,6 @@ fn shows_failure(record: &CheckRecord) -> bool {
     match &record.end {
         RunEnd::Exited { code } => *code != 0 && !record.end.is_no_command(),
         RunEnd::Killed { .. } | RunEnd::TimedOut => true,
-        RunEnd::NotStarted { .. } | RunEnd::Interrupted | RunEnd::TooMuchOutput => false,
+        RunEnd::NotStarted { .. } | RunEnd::Interrupted | RunEnd::TooMuchOutput | RunEnd::OverLimit { .. } => false,
     }
 }

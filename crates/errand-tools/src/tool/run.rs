@@ -8,7 +8,8 @@ use crate::jobs::Job;
 use crate::tool::{Effect, Tool};
 use errand_task::facts::{FileChange, RunEnd};
 use errand_task::id::TreeId;
-use errand_workspace::command::{self, Finished, Limits, SandboxPlan};
+use errand_workspace::command::{self, Finished};
+use errand_workspace::sandbox::plan::Limits;
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -78,11 +79,15 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
         Ok(dir) => dir,
         Err(refusal) => return Output::error(bounded(refusal)),
     };
-    let plan = SandboxPlan::shell(&context.workspace, &context.toolchains, &input.command, Limits::of(JOB_TIME));
+    let plan = context.sandbox.shell(&context.workspace, &input.command, Limits::of(JOB_TIME));
+    let plan = match plan.in_dir(&dir) {
+        Ok(plan) => plan,
+        Err(bad) => return Output::error(bounded(bad)),
+    };
     let job = Arc::new(Job {
         number: context.jobs.next_number(),
         command: input.command,
-        running: command::run(plan.in_dir(&dir)),
+        running: command::run(&context.sandbox, plan),
         started: Instant::now(),
         before: before.cloned(),
     });

@@ -5,8 +5,9 @@ use errand_task::contract::{Draft, Mode};
 use errand_tools::{Context, Effect, Jobs, Logs, Output, Registry, Site};
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
+use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
-use errand_workspace::toolchains::Toolchains;
+use errand_workspace::toolchains::{Added, Toolchains};
 use errand_workspace::workspace::Workspace;
 use futures_util::future::BoxFuture;
 use std::os::unix::fs::symlink;
@@ -52,6 +53,17 @@ const REPOSITORY: &str = r#"
     git init -q -b main && git add -A && git -c user.name=p -c user.email=p@x commit -qm first
 "#;
 
+/// A sandbox for a person with PATH and these variables.
+pub fn sandbox(state_dir: &Path, more: &[(&str, &str)]) -> Arc<Sandbox> {
+    let tests = std::env::current_exe().unwrap();
+    let launcher = tests.parent().unwrap().parent().unwrap().join("examples/launcher");
+    assert!(launcher.exists(), "build it with: cargo build -p errand-workspace --example launcher");
+    errand_workspace::state_dir::create_dir(state_dir).unwrap();
+    let person = more.iter().map(|(name, value)| (name.into(), value.into())).chain([("PATH".into(), search_path())]);
+    let toolchains = Toolchains::of(person, &Added::default(), state_dir).unwrap();
+    Sandbox::new(&launcher, &search_path(), state_dir, toolchains).unwrap()
+}
+
 impl Rig {
     pub fn new() -> Self {
         Self::with(Draft::default())
@@ -77,7 +89,7 @@ impl Rig {
         let context = Context {
             files: workspace.files().unwrap(),
             workspace: Arc::new(workspace),
-            toolchains: Toolchains::of([("PATH".into(), search_path())]),
+            sandbox: sandbox(&top.join("state"), &[]),
             max_diff_lines: draft.max_diff_lines,
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),
             jobs: Jobs::new(1),

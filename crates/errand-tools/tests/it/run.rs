@@ -1,8 +1,7 @@
 //! `run` and `wait`: how a command ended, what it changed, what it printed, and when it becomes a job.
 
-use crate::rig::{Rig, search_path};
+use crate::rig::{Rig, sandbox};
 use errand_task::facts::RunEnd;
-use errand_workspace::toolchains::Toolchains;
 
 #[test]
 fn a_head_line_says_how_it_went() {
@@ -16,7 +15,7 @@ fn a_head_line_says_how_it_went() {
         (r#"{"command":"ls","dir":"src"}"#, "exit 0 · T s · 3 lines · log:6\na.rs\nb.py\ndeep\n"),
         (r#"{"command":"ls","dir":"./src/deep/"}"#, "exit 0 · T s · 1 line · log:7\nc.rs\n"),
         (r#"{"command":"ls","dir":"folder/deep"}"#, "exit 0 · T s · 1 line · log:8\nc.rs\n"),
-        (r#"{"command":"pwd -P | grep -c workspaces/one/tree"}"#, "exit 0 · T s · 1 line · log:9\n1\n"),
+        (r#"{"command":"pwd -P | grep -c repo"}"#, "exit 0 · T s · 1 line · log:9\n1\n"),
         (r#"{"command":"ls","dir":"../.."}"#, "ERROR `../..` leaves the workspace"),
         (r#"{"command":"ls","dir":"/etc"}"#, "ERROR `/etc` is absolute; paths are relative to the workspace"),
         (r#"{"command":"printf 'caf\\351\\n'"}"#, "exit 0 · T s · 1 line · log:10\ncaf\u{fffd}\n"),
@@ -155,10 +154,13 @@ fn warnings_are_folded() {
 #[test]
 fn the_environment_holds_nothing_of_ours() {
     let mut rig = Rig::new();
-    let canary = [("PATH".into(), search_path()), ("CANARY".into(), "secret".into())];
-    rig.context.toolchains = Toolchains::of(canary);
+    let state = rig.tree().parent().unwrap().parent().unwrap().parent().unwrap().to_owned();
+    rig.context.sandbox = sandbox(&state, &[("CANARY", "secret")]);
     // Cargo sets many variables for this test; none of them is there either.
     let output = rig.output("run", r#"{"command":"env | cut -d= -f1 | sort | tr '\\n' ' '"}"#);
     let names = output.text.lines().nth(1).unwrap();
-    assert_eq!(names.trim(), "CI HOME LANG NO_COLOR PATH PWD SHLVL TERM TMPDIR _");
+    assert_eq!(
+        names.trim(),
+        "CARGO_NET_OFFLINE CI GOPROXY HOME LANG NO_COLOR PATH PIP_DISABLE_PIP_VERSION_CHECK PWD SHLVL TERM TMPDIR UV_OFFLINE _ npm_config_offline"
+    );
 }

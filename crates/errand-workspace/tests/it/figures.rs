@@ -1,7 +1,9 @@
 //! Times of the common ways on 2,000 files, printed with `--nocapture`. Nothing here fails for being slow.
 
-use crate::rig::{Rig, put, toolchains};
-use errand_workspace::command::{Limits, SandboxPlan, run};
+use crate::rig::{Rig, put};
+use errand_workspace::command::run;
+use errand_workspace::sandbox::Standing;
+use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::source::Source;
 use std::time::{Duration, Instant};
 
@@ -48,7 +50,9 @@ fn two_thousand_files() {
         assert_eq!(source.n_uncommitted(&cold, &source.head().commit).unwrap(), 0);
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let plan = SandboxPlan::shell(&workspace, &toolchains(), "true", Limits::usual());
-    time("run `true`", || runtime.block_on(async { run(plan.clone()).finished().await }));
-    time("run `true` again", || runtime.block_on(async { run(plan).finished().await }));
+    let sandbox = rig.sandbox();
+    let plan = sandbox.shell(&workspace, "true", Limits::usual());
+    time("prove the sandbox", || assert!(matches!(runtime.block_on(sandbox.standing()), Standing::Whole(_))));
+    time("run `true`", || runtime.block_on(async { run(&sandbox, plan.clone()).finished().await }));
+    time("run `true` again", || runtime.block_on(async { run(&sandbox, plan).finished().await }));
 }

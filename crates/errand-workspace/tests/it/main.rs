@@ -10,6 +10,7 @@ mod files;
 mod ledger;
 mod poison;
 mod rig;
+mod sandbox;
 mod snapshot;
 mod source;
 mod workspace;

@@ -3,8 +3,9 @@
 use errand_task::id::TreeId;
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
+use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
-use errand_workspace::toolchains::Toolchains;
+use errand_workspace::toolchains::{Added, Toolchains};
 use errand_workspace::workspace::Workspace;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,8 +24,20 @@ pub fn search_path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap()
 }
 
-pub fn toolchains() -> Toolchains {
-    Toolchains::of([("PATH".into(), search_path())])
+/// The program that can be the stages of a sandbox: an example of this crate, built with its tests.
+pub fn launcher() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let launcher = tests.parent().unwrap().parent().unwrap().join("examples/launcher");
+    assert!(launcher.exists(), "build it with: cargo build -p errand-workspace --example launcher");
+    launcher
+}
+
+/// A sandbox with the person's environment given.
+pub fn sandbox_of(person: &[(&str, &str)], state_dir: &Path) -> Arc<Sandbox> {
+    errand_workspace::state_dir::create_dir(state_dir).unwrap();
+    let person = person.iter().map(|(name, value)| (name.into(), value.into()));
+    let toolchains = Toolchains::of(person, &Added::default(), state_dir).unwrap();
+    Sandbox::new(&launcher(), &search_path(), state_dir, toolchains).unwrap()
 }
 
 impl Rig {
@@ -53,6 +66,11 @@ impl Rig {
 
     pub fn repo(&self) -> PathBuf {
         self.dir.path().canonicalize().unwrap().join("repo")
+    }
+
+    /// A sandbox that knows of the person nothing but PATH.
+    pub fn sandbox(&self) -> Arc<Sandbox> {
+        sandbox_of(&[("PATH", search_path().to_str().unwrap())], &self.state())
     }
 
     pub fn state(&self) -> PathBuf {

@@ -1,7 +1,9 @@
 //! Making, opening and removing workspaces; the agent's own git inside.
 
-use crate::rig::{Rig, chmod, put, run_git_in};
+use crate::rig::{Rig, chmod, put};
+use errand_workspace::command::run;
 use errand_workspace::diff::{Selection, diff, hunks, mix_trees, patch};
+use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::workspace::{Workspace, WorkspaceError};
 use std::os::unix::fs::symlink;
 
@@ -63,6 +65,7 @@ fn a_tree_that_writes_into_git_is_not_checked_out() {
 
 #[test]
 fn the_agents_git_knows_history_and_changes() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
     let rig = Rig::with(&[("a", "1\n"), ("run", "1\n")]);
     chmod(&rig.repo().join("run"), 0o755);
     symlink("a", rig.repo().join("link")).unwrap();
@@ -72,16 +75,25 @@ fn the_agents_git_knows_history_and_changes() {
     workspace.add_scratch_git(&commit).unwrap();
     workspace.add_scratch_git(&commit).unwrap();
     let tree = workspace.tree_dir();
-    assert_eq!(run_git_in(&tree, &["status", "--porcelain"]), "");
-    assert_eq!(run_git_in(&tree, &["log", "--format=%s"]), "second\nfirst");
-    assert_eq!(run_git_in(&tree, &["rev-parse", "--abbrev-ref", "HEAD"]), "errand");
-    run_git_in(&tree, &["fsck", "--strict"]);
+    let sandbox = rig.sandbox();
+    // As the agent does: inside.
+    let git = |arguments: &str| {
+        let plan = sandbox.shell(&workspace, &format!("git {arguments}"), Limits::usual());
+        let finished = runtime.block_on(async { run(&sandbox, plan).finished().await });
+        let output = String::from_utf8_lossy(&finished.output).into_owned();
+        assert!(finished.end.is_success(), "git {arguments}: {output}");
+        output.trim().to_owned()
+    };
+    assert_eq!(git("status --porcelain"), "");
+    assert_eq!(git("log --format=%s"), "second\nfirst");
+    assert_eq!(git("rev-parse --abbrev-ref HEAD"), "errand");
+    git("fsck --strict");
     put(&tree.join("a"), b"2\n");
-    assert_eq!(run_git_in(&tree, &["status", "--porcelain"]), "M a");
-    run_git_in(&tree, &["commit", "-q", "-a", "-m", "the agent's own"]);
+    assert_eq!(git("status --porcelain"), "M a");
+    git("commit -q -a -m 'the agent'");
     assert_eq!(rig.run_git(&["log", "--format=%s"]), "second\nfirst");
     // Nothing the agent does there matters to what errand sees.
-    run_git_in(&tree, &["update-index", "--assume-unchanged", "a"]);
+    git("update-index --assume-unchanged a");
     std::fs::remove_dir_all(tree.join(".git/objects")).unwrap();
     let changes = diff(workspace.ledger(), workspace.base(), &workspace.snapshot().unwrap().tree).unwrap();
     assert_eq!(changes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["a"]);

@@ -1,10 +1,10 @@
 //! `errand doctor`: is everything there that a job needs, and which walls stand.
 
 use super::Session;
-use crate::api::Finding;
+use crate::api::{Finding, Health};
 use crate::failure::Failure;
 use crate::home::Endpoint;
-use crate::screen::{Look, Screen, safe};
+use crate::screen::{Look, Screen, safe, safe_line};
 use errand_task::verdict::ExitCode;
 
 /// Look whether everything is there that a job needs.
@@ -12,18 +12,22 @@ use errand_task::verdict::ExitCode;
 pub struct Args {}
 
 pub async fn run(session: &Session, _: Args) -> Result<ExitCode, Failure> {
-    let mut findings = vec![endpoint()];
+    let mut health = Health { findings: vec![endpoint()], doors: Vec::new() };
     match session.client().await {
-        Ok(client) => findings.extend(client.get::<Vec<Finding>>("/v1/doctor").await?),
-        Err(failure) => findings.push(Finding {
+        Ok(client) => {
+            let of_daemon: Health = client.get("/v1/doctor").await?;
+            health.findings.extend(of_daemon.findings);
+            health.doors = of_daemon.doors;
+        }
+        Err(failure) => health.findings.push(Finding {
             subject: "daemon".to_owned(),
             is_ok: false,
             text: failure.text,
             hint: failure.hint,
         }),
     }
-    session.print(&findings, |screen| table(screen, &findings))?;
-    let is_ok = findings.iter().all(|finding| finding.is_ok);
+    session.print(&health, |screen| table(screen, &health))?;
+    let is_ok = health.findings.iter().all(|finding| finding.is_ok);
     Ok(if is_ok { ExitCode::Verified } else { ExitCode::EnvironmentNotReady })
 }
 
@@ -37,9 +41,9 @@ fn endpoint() -> Finding {
     }
 }
 
-fn table(screen: &Screen, findings: &[Finding]) -> String {
+fn table(screen: &Screen, health: &Health) -> String {
     let mut out = Vec::new();
-    for finding in findings {
+    for finding in &health.findings {
         let (mark, look) = if finding.is_ok { ("ok", Look::Good) } else { ("missing", Look::Bad) };
         out.push(format!(
             "{:<12} {}  {}",
@@ -51,5 +55,17 @@ fn table(screen: &Screen, findings: &[Finding]) -> String {
             out.push(format!("{:<22} → {}", "", safe(hint)));
         }
     }
+    if !health.doors.is_empty() {
+        out.extend([String::new(), screen.paint(Look::Dim, &row(["wall", "door", "expected", "found"]))]);
+    }
+    for door in &health.doors {
+        let (mark, look) = if door.is_shut { ("shut", Look::Good) } else { ("OPEN", Look::Bad) };
+        let line = row([&door.wall, &door.name, &door.expected, &door.found].map(String::as_str));
+        out.push(format!("{} {}", safe_line(&line, screen.width.saturating_sub(5)), screen.paint(look, mark)));
+    }
     out.join("\n")
+}
+
+fn row([wall, door, expected, found]: [&str; 4]) -> String {
+    format!("{wall:<12} {door:<31} {expected:<30} {found}")
 }

@@ -1,11 +1,13 @@
 //! What the daemon finds when it looks at itself. A wall that is not built is said, not passed over.
 
-use crate::api::Finding;
+use crate::api::{Door, Finding, Health};
 use crate::home::Home;
 use errand_runner::Supervisor;
+use errand_workspace::sandbox::{Backend, Standing};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub async fn findings(supervisor: &Arc<Supervisor>, home: &Home) -> Vec<Finding> {
+pub async fn look(supervisor: &Arc<Supervisor>, home: &Home) -> Health {
     let shared = &supervisor.shared;
     let ok = |subject: &str, text: String| Finding { subject: subject.to_owned(), is_ok: true, text, hint: None };
     let mut found = vec![
@@ -21,14 +23,37 @@ pub async fn findings(supervisor: &Arc<Supervisor>, home: &Home) -> Vec<Finding>
             hint: Some("look at the directory's permissions and at the free space".to_owned()),
         },
     });
-    found.push(Finding {
-        subject: "sandbox".to_owned(),
-        is_ok: false,
-        text:
-            "not built yet: commands run in their own session with a listed environment and limits, but see your files \
-               and your network"
-                .to_owned(),
-        hint: Some("hand off jobs on repositories you trust".to_owned()),
+    let (sandbox, doors) = match shared.sandbox.standing().await {
+        Standing::Whole(walls) => {
+            let backend = match &walls.backend {
+                Backend::Native => "own namespaces".to_owned(),
+                Backend::Bwrap(path) => format!("namespaces by {}", path.display()),
+            };
+            let third = if walls.has_landlock { "Landlock" } else { "no Landlock: the third wall is missing" };
+            let n_shut = walls.doors.len();
+            (ok("sandbox", format!("{backend}, seccomp, {third}; {n_shut} of {n_shut} doors shut")), &walls.doors)
+        }
+        Standing::Missing { why, remedy, doors } => {
+            let text = format!("commands are refused: {why}");
+            (Finding { subject: "sandbox".to_owned(), is_ok: false, text, hint: Some(remedy.clone()) }, doors)
+        }
+    };
+    found.push(sandbox);
+    let caches = shared.sandbox.toolchains().listed();
+    let names: BTreeSet<_> = caches.iter().map(|listed| listed.name.as_str()).collect();
+    found.push(ok(
+        "tool chains",
+        match names.is_empty() {
+            true => "those of the machine".to_owned(),
+            false => format!("those of the machine, and: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
+        },
+    ));
+    let doors = doors.iter().map(|door| Door {
+        wall: door.wall.as_str().to_owned(),
+        name: door.name.clone(),
+        expected: door.expected.clone(),
+        found: door.found.clone(),
+        is_shut: door.is_shut,
     });
-    found
+    Health { findings: found, doors: doors.collect() }
 }

@@ -248,8 +248,8 @@ fn applied(touched: Touched) -> api::Applied {
     api::Applied { target: touched.target, files: touched.files, skipped: touched.skipped }
 }
 
-async fn look(State(daemon): State<Daemon>) -> Json<Vec<api::Finding>> {
-    Json(doctor::findings(&daemon.supervisor, &daemon.home).await)
+async fn look(State(daemon): State<Daemon>) -> Json<api::Health> {
+    Json(doctor::look(&daemon.supervisor, &daemon.home).await)
 }
 
 async fn shutdown(State(daemon): State<Daemon>, Json(is_now): Json<bool>) -> Json<api::Status> {

@@ -65,7 +65,6 @@ fn while_a_command_runs() {
 }
 
 #[test]
-#[ignore = "bug: a command outlives a killed daemon until the next one starts"]
 fn a_command_does_not_outlive_its_daemon() {
     let place = Place::new(&script(&[&running(WAITS_FOR_GATE), MEND, DONE]));
     let id = place.hand_off(&FIX);

@@ -192,14 +192,19 @@ fn costs_add_up() {
 #[test]
 fn doctor_says_what_is_missing() {
     let place = Place::new(&mended());
-    let findings = place.errand(&["doctor", "--json"]).exits(8).json();
-    let seen: Vec<_> = findings
+    let health = place.errand(&["doctor", "--json"]).exits(0).json();
+    let seen: Vec<_> = health["findings"]
         .as_array()
         .unwrap()
         .iter()
         .map(|f| (f["subject"].as_str().unwrap(), f["is_ok"].as_bool().unwrap()))
         .collect();
-    assert_eq!(seen, [("model", true), ("daemon", true), ("git", true), ("journal", true), ("sandbox", false)]);
+    assert_eq!(
+        seen,
+        [("model", true), ("daemon", true), ("git", true), ("journal", true), ("sandbox", true), ("tool chains", true)]
+    );
+    let doors = health["doors"].as_array().unwrap();
+    assert!(doors.len() > 60 && doors.iter().all(|door| door["is_shut"] == true), "{doors:#?}");
     let text = place.call(&["doctor"]).without("ANTHROPIC_API_KEY").without("ANTHROPIC_BASE_URL").ran().exits(8).out();
     assert!(text.contains("no model key is set") && text.contains("→"), "{text}");
 }

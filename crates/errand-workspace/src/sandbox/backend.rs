@@ -1,0 +1,253 @@
+//! Who makes the namespaces, and whether the walls stand: found out once in a daemon's life by trying.
+
+use super::doors::{self, Tried};
+use super::plan::{Limits, Mount, Network, SandboxPlan, What};
+use super::system;
+use super::view::{COVERED_FILES, COVERED_FOLDERS, DEVICE_LINKS, DEVICES};
+use super::{INIT, OUTER, OUTER_BWRAP};
+use crate::git::find_program;
+use crate::toolchains::{Toolchains, is_below};
+use crate::workspace::Workspace;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Where our own binary is in a view that needs it.
+pub(super) const PROGRAM: &str = "/run/errand/errand";
+/// Where the agent's own git finds the history it borrows.
+pub(crate) const HISTORY: &str = "/run/errand/history";
+/// Where a proxy's socket is in a view that has one.
+pub(super) const PROXY: &str = "/run/errand/proxy";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Our own outer stage.
+    Native,
+    /// The system's bwrap, at this path.
+    Bwrap(PathBuf),
+}
+
+impl Backend {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Bwrap(_) => "bwrap",
+        }
+    }
+}
+
+/// A sandbox all of whose doors are shut.
+#[derive(Clone, Debug)]
+pub struct Walls {
+    pub backend: Backend,
+    pub has_landlock: bool,
+    pub doors: Vec<Tried>,
+}
+
+/// What became of the proof.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    Whole(Walls),
+    /// Commands are refused.
+    Missing {
+        why: String,
+        remedy: String,
+        doors: Vec<Tried>,
+    },
+}
+
+/// The private folders of a plan.
+struct Dirs {
+    home: PathBuf,
+    tmp: PathBuf,
+    layers: PathBuf,
+    tree: PathBuf,
+    lock: PathBuf,
+}
+
+/// The one sandbox of a daemon.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// Our own binary, or one like it that calls [`super::enter`].
+    pub(crate) program: PathBuf,
+    bwrap: Option<PathBuf>,
+    pub(super) state_dir: PathBuf,
+    /// What every command sees of the machine.
+    pub(super) system: Vec<Mount>,
+    toolchains: Toolchains,
+    standing: OnceCell<Standing>,
+}
+
+impl Sandbox {
+    /// `program` must call [`super::enter`] first; bwrap is looked for in `path`.
+    pub fn new(program: &Path, path: &OsStr, state_dir: &Path, toolchains: Toolchains) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            program: program.to_owned(),
+            bwrap: find_program("bwrap", path),
+            state_dir: state_dir.to_owned(),
+            system: system::mounts(state_dir, toolchains.home())?,
+            toolchains,
+            standing: OnceCell::new(),
+        }))
+    }
+
+    pub fn toolchains(&self) -> &Toolchains {
+        &self.toolchains
+    }
+
+    /// A script for bash with `pipefail`, or for `sh` where there is no bash, in a workspace.
+    pub fn shell(&self, workspace: &Workspace, script: &str, limits: Limits) -> SandboxPlan {
+        let system = OsStr::new("/bin:/usr/bin:/usr/local/bin");
+        let shell = match find_program("bash", system) {
+            Some(bash) => vec![bash.to_string_lossy().into_owned(), "-o".to_owned(), "pipefail".to_owned()],
+            None => vec!["/bin/sh".to_owned()],
+        };
+        let dirs = Dirs {
+            home: workspace.home(),
+            tmp: workspace.tmp(),
+            layers: workspace.layers(),
+            tree: workspace.tree_dir(),
+            lock: workspace.lock_file(),
+        };
+        let argv = shell.into_iter().chain(["-c".to_owned(), script.to_owned()]).collect();
+        let plan = self.plan(dirs, workspace.checkout(), argv, limits);
+        plan.with(Mount::new(HISTORY, What::ReadOnly(workspace.ledger().base_objects())))
+    }
+
+    /// A script for `sh` in an empty folder below `dir`, a folder of errand's own.
+    pub fn bare_shell(&self, dir: &Path, script: &str, limits: Limits) -> SandboxPlan {
+        let dirs = Dirs {
+            home: dir.join("home"),
+            tmp: dir.join("tmp"),
+            layers: dir.join("layers"),
+            tree: dir.join("tree"),
+            lock: dir.join("lock"),
+        };
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        self.plan(dirs, Path::new("/work/empty"), argv, limits)
+    }
+
+    fn plan(&self, dirs: Dirs, checkout: &Path, argv: Vec<String>, limits: Limits) -> SandboxPlan {
+        let mut mounts = self.system.clone();
+        mounts.extend([
+            Mount::new(self.toolchains.home(), What::Writable(dirs.home)),
+            Mount::new("/tmp", What::Writable(dirs.tmp.clone())),
+            Mount::new("/var/tmp", What::Writable(dirs.tmp)),
+            Mount::new("/dev/shm", What::Memory { bytes: limits.shm_bytes }),
+        ]);
+        mounts.extend(self.toolchains.mounts(&dirs.layers));
+        let place = place(checkout, &mounts);
+        mounts.push(Mount::new(&place, What::Writable(dirs.tree.clone())));
+        mounts.sort_by(|a, b| a.at.cmp(&b.at));
+        SandboxPlan {
+            mounts,
+            dir: place,
+            argv,
+            environment: self.toolchains.environment(true),
+            limits,
+            network: Network::None,
+            lock: dirs.lock,
+            storage: dirs.tree,
+        }
+    }
+
+    /// The backends in the order they are tried.
+    pub fn backends(&self) -> Vec<Backend> {
+        [Backend::Native].into_iter().chain(self.bwrap.clone().map(Backend::Bwrap)).collect()
+    }
+
+    /// Whether the walls stand. The first question tries every door and takes some ten milliseconds.
+    pub async fn standing(self: &Arc<Self>) -> &Standing {
+        self.standing.get_or_init(|| self.prove()).await
+    }
+
+    async fn prove(self: &Arc<Self>) -> Standing {
+        let mut why = Vec::new();
+        let mut tried = Vec::new();
+        for backend in self.backends() {
+            match doors::prove(self, &backend).await {
+                Ok((has_landlock, doors)) => {
+                    let open: Vec<_> =
+                        doors.iter().filter(|door| !door.is_shut).map(|door| door.name.as_str()).collect();
+                    if open.is_empty() {
+                        return Standing::Whole(Walls { backend, has_landlock, doors });
+                    }
+                    why.push(format!("{}: open doors: {}", backend.name(), open.join(", ")));
+                    tried = doors;
+                }
+                Err(error) => why.push(format!("{}: {error}", backend.name())),
+            }
+        }
+        Standing::Missing {
+            why: format!("no sandbox can be built here ({})", why.join("; ")),
+            remedy: match self.bwrap {
+                Some(_) => "allow user namespaces for this user and seccomp filters, then restart the daemon",
+                None => "allow user namespaces for this user, or install bubblewrap, then restart the daemon",
+            }
+            .to_owned(),
+            doors: tried,
+        }
+    }
+
+    /// The plan as the backend needs it, and the outer stage's arguments.
+    pub(crate) fn outer(&self, backend: &Backend, plan: SandboxPlan) -> (SandboxPlan, Vec<OsString>) {
+        match backend {
+            Backend::Native => (plan, vec![OUTER.into()]),
+            Backend::Bwrap(bwrap) => {
+                let plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program.clone())));
+                let arguments = bwrap_arguments(bwrap, &plan);
+                (plan, arguments)
+            }
+        }
+    }
+}
+
+/// The checkout's own path, unless something else of the view would be at it or below it.
+fn place(checkout: &Path, mounts: &[Mount]) -> PathBuf {
+    let reserved = ["/dev", "/etc", "/proc", "/run", "/sys"].map(Path::new);
+    let is_taken = reserved.iter().any(|folder| is_below(checkout, folder))
+        || mounts.iter().any(|mount| is_below(&mount.at, checkout));
+    let name = checkout.file_name().map_or_else(|| "root".into(), |name| name.to_owned());
+    if is_taken { Path::new("/work").join(name) } else { checkout.to_owned() }
+}
+
+fn bwrap_arguments(bwrap: &Path, plan: &SandboxPlan) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec![OUTER_BWRAP.into(), plan.lock.clone().into(), bwrap.into()];
+    let mut add = |words: &[&dyn AsRef<OsStr>]| all.extend(words.iter().map(|word| word.as_ref().to_owned()));
+    add(&[
+        &"--unshare-user",
+        &"--unshare-ipc",
+        &"--unshare-pid",
+        &"--unshare-net",
+        &"--unshare-uts",
+        &"--unshare-cgroup",
+    ]);
+    add(&[&"--disable-userns", &"--as-pid-1", &"--die-with-parent", &"--new-session", &"--clearenv"]);
+    add(&[&"--hostname", &"errand", &"--cap-drop", &"ALL"]);
+    add(&[&"--proc", &"/proc"]);
+    for name in COVERED_FOLDERS.iter().map(|name| format!("/proc/{name}")).filter(|path| Path::new(path).is_dir()) {
+        add(&[&"--size", &"4096", &"--tmpfs", &name, &"--remount-ro", &name]);
+    }
+    for name in COVERED_FILES.iter().map(|name| format!("/proc/{name}")).filter(|path| Path::new(path).exists()) {
+        add(&[&"--ro-bind", &"/dev/null", &name]);
+    }
+    add(&[&"--remount-ro", &"/proc", &"--dir", &"/dev"]);
+    for path in DEVICES.map(|name| format!("/dev/{name}")) {
+        add(&[&"--dev-bind", &path, &path]);
+    }
+    for (name, target) in DEVICE_LINKS {
+        add(&[&"--symlink", &target, &format!("/dev/{name}")]);
+    }
+    for mount in &plan.mounts {
+        match &mount.what {
+            What::ReadOnly(source) | What::Cache { lower: source, .. } => add(&[&"--ro-bind", source, &mount.at]),
+            What::Writable(source) => add(&[&"--bind", source, &mount.at]),
+            What::Link(target) => add(&[&"--symlink", target, &mount.at]),
+            What::Memory { bytes } => add(&[&"--size", &bytes.to_string(), &"--tmpfs", &mount.at]),
+        }
+    }
+    add(&[&"--remount-ro", &"/", &"--", &PROGRAM, &INIT]);
+    all
+}

@@ -1,0 +1,164 @@
+//! The outer stage: our own binary, executed again as a process of one thread. It makes the namespaces and forks init into
+//! them, then waits: its end is the end of everything inside.
+
+use super::plan::{SandboxPlan, What};
+use super::sys::{self, Forked};
+use super::wire::{self, Told};
+use super::{init, view};
+use crate::state_dir;
+use rustix::fs::FlockOperation;
+use rustix::process::{Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Everything of the command runs at this out-of-memory score: it goes before anything else does.
+const OOM_SCORE: &str = "1000";
+
+pub(super) fn run() -> i32 {
+    let Ok(mut daemon) = daemon_socket() else { return 1 };
+    match stand(&mut daemon) {
+        Ok(code) => code,
+        Err(why) => {
+            // Without a listener there is nobody to tell.
+            let _ = wire::tell(&mut daemon, &Told::Refused { why });
+            1
+        }
+    }
+}
+
+/// The same stage where bwrap makes the namespaces: hold the lock, start bwrap, wait. The arguments are the lock's path,
+/// bwrap's, and bwrap's arguments; init takes the plan from the socket.
+pub(super) fn run_bwrap(mut arguments: impl Iterator<Item = OsString>) -> i32 {
+    let Ok(mut daemon) = daemon_socket() else { return 1 };
+    let mut stand = || {
+        let (Some(lock), Some(bwrap)) = (arguments.next(), arguments.next()) else {
+            return Err("bwrap's arguments are missing".to_owned());
+        };
+        let _lock = hold(Path::new(&lock)).map_err(|error| format!("the workspace's lock: {error}"))?;
+        if is_closed(&mut daemon) {
+            return Ok(());
+        }
+        fs::write("/proc/self/oom_score_adj", OOM_SCORE).map_err(|error| error.to_string())?;
+        // Its standard input, the socket, is handed on.
+        let ended = Command::new(&bwrap).args(&mut arguments).env_clear().status();
+        ended.map(drop).map_err(|error| format!("{}: {error}", Path::new(&bwrap).display()))
+    };
+    match stand() {
+        Ok(()) => 0,
+        Err(why) => {
+            let _ = wire::tell(&mut daemon, &Told::Refused { why });
+            1
+        }
+    }
+}
+
+/// Standard input is the socket.
+pub(super) fn daemon_socket() -> io::Result<UnixStream> {
+    let socket: OwnedFd = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(UnixStream::from(socket))
+}
+
+fn stand(daemon: &mut UnixStream) -> Result<i32, String> {
+    let plan = wire::read_plan(daemon).map_err(|error| format!("the plan did not arrive: {error}"))?;
+    let _lock = hold(&plan.lock).map_err(|error| format!("the workspace's lock: {error}"))?;
+    // A daemon that died in the meantime has freed the lock for the next one; then nothing may begin any more.
+    if is_closed(daemon) {
+        return Ok(1);
+    }
+    let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+    if let Err(error) = fs::write("/proc/self/oom_score_adj", OOM_SCORE) {
+        return Err(format!("the out-of-memory score cannot be set: {error}"));
+    }
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if uid.is_root() {
+        // Only root can, and only root's groups reach further than its user. This process has one thread.
+        rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))?;
+    }
+    sys::unshare(
+        UnshareFlags::NEWUSER
+            | UnshareFlags::NEWNS
+            | UnshareFlags::NEWPID
+            | UnshareFlags::NEWNET
+            | UnshareFlags::NEWIPC
+            | UnshareFlags::NEWUTS
+            | UnshareFlags::NEWCGROUP,
+    )
+    .map_err(failed("this kernel or its policy does not let this user make namespaces"))?;
+    let map = failed("the user namespace cannot be mapped");
+    fs::write("/proc/self/setgroups", "deny").map_err(map)?;
+    let (uid, gid) = (uid.as_raw(), gid.as_raw());
+    fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(map)?;
+    fs::write("/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(map)?;
+    fs::write("/proc/sys/user/max_user_namespaces", "0").map_err(failed("further namespaces cannot be forbidden"))?;
+    let layers = Layers::make(&plan).map_err(failed("a cache's layer cannot be made"))?;
+    match sys::fork().map_err(failed("no process can be started"))? {
+        Forked::Child => {
+            let code = match inside(&plan, &layers) {
+                Ok(()) => init::run(&plan, daemon, init::Outer::Native),
+                Err(why) => {
+                    let _ = wire::tell(daemon, &Told::Refused { why });
+                    1
+                }
+            };
+            std::process::exit(code);
+        }
+        Forked::Parent { child } => {
+            while matches!(rustix::process::waitpid(Some(child), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+            layers.clear();
+            Ok(0)
+        }
+    }
+}
+
+/// In the new namespaces, as process 1.
+fn inside(plan: &SandboxPlan, layers: &Layers) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
+    rustix::system::sethostname(b"errand").map_err(|error| format!("the host's name cannot be hidden: {error}"))?;
+    view::build(plan, &layers.work).map_err(|(place, error)| format!("the view cannot be built at {place}: {error}"))
+}
+
+fn hold(lock: &Path) -> io::Result<File> {
+    let file = state_dir::append_file(lock)?;
+    rustix::fs::flock(&file, FlockOperation::LockShared)?;
+    Ok(file)
+}
+
+fn is_closed(daemon: &mut UnixStream) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let mut fds = [PollFd::new(&*daemon, PollFlags::IN | PollFlags::RDHUP)];
+    let _ = poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let [fd] = &fds;
+    fd.revents().intersects(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR)
+}
+
+/// Work folders of the overlays, one set a command: two commands of a task may run at once.
+struct Layers {
+    work: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Layers {
+    fn make(plan: &SandboxPlan) -> io::Result<Self> {
+        let mut work = Vec::new();
+        for mount in &plan.mounts {
+            if let What::Cache { layer, .. } = &mount.what {
+                let dir = layer.join(state_dir::temporary_name());
+                state_dir::create_dir(&dir)?;
+                work.push((mount.at.clone(), dir));
+            }
+        }
+        Ok(Self { work })
+    }
+
+    /// What cannot be removed is empty and goes with the workspace.
+    fn clear(&self) {
+        for (_, dir) in &self.work {
+            let _ = fs::remove_dir_all(dir);
+        }
+    }
+}

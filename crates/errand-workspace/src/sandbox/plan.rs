@@ -1,0 +1,143 @@
+//! What a command may see, use up and reach: one value that both backends read.
+
+use crate::limits::{
+    COMMAND_DISK_BYTES, COMMAND_FILE_BYTES, COMMAND_OUTPUT_BYTES, COMMAND_SHM_BYTES, COMMAND_TASKS, COMMAND_TIME,
+};
+use crate::paths::{self, BadPath};
+use crate::state_dir;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a command may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    pub wall: Duration,
+    pub output_bytes: usize,
+    /// Processes and threads at one moment.
+    pub tasks: u32,
+    /// Resident memory of all its processes together.
+    pub memory_bytes: u64,
+    /// One file.
+    pub file_bytes: u64,
+    /// What the file system that holds the workspace may lose while it runs.
+    pub disk_bytes: u64,
+    /// Shared memory (`/dev/shm`), a tmpfs.
+    pub shm_bytes: u64,
+}
+
+impl Limits {
+    /// The usual limits with this wall time.
+    pub fn of(wall: Duration) -> Self {
+        Self {
+            wall,
+            output_bytes: COMMAND_OUTPUT_BYTES,
+            tasks: COMMAND_TASKS,
+            memory_bytes: half_of_memory(),
+            file_bytes: COMMAND_FILE_BYTES,
+            disk_bytes: COMMAND_DISK_BYTES,
+            shm_bytes: COMMAND_SHM_BYTES,
+        }
+    }
+
+    /// The usual limits.
+    pub fn usual() -> Self {
+        Self::of(COMMAND_TIME)
+    }
+}
+
+/// Half of what the machine has.
+fn half_of_memory() -> u64 {
+    let system = rustix::system::sysinfo();
+    u64::from(system.mem_unit) * system.totalram / 2
+}
+
+/// What is at a place of the view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A folder or file of the machine that can only be read.
+    ReadOnly(PathBuf),
+    /// A folder of errand's state that can be written.
+    Writable(PathBuf),
+    /// A folder of the machine below a private layer that takes the writes. Where overlays cannot be made it is read-only.
+    Cache { lower: PathBuf, layer: PathBuf },
+    /// A symbolic link.
+    Link(PathBuf),
+    /// An empty file system in memory.
+    Memory { bytes: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Absolute, as the command sees it.
+    pub at: PathBuf,
+    pub what: What,
+}
+
+impl Mount {
+    pub fn new(at: impl Into<PathBuf>, what: What) -> Self {
+        Self { at: at.into(), what }
+    }
+}
+
+/// What a command can reach beyond its own loopback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    None,
+    /// The names a proxy grants, behind this socket of the machine.
+    Proxy {
+        socket: PathBuf,
+    },
+}
+
+/// Everything that decides how a command runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxPlan {
+    /// Parents before what is below them.
+    pub mounts: Vec<Mount>,
+    /// Where it starts, as it sees it.
+    pub dir: PathBuf,
+    /// The first word is an absolute path, as it sees it.
+    pub argv: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub limits: Limits,
+    pub network: Network,
+    /// Held, shared, as long as anything of the command lives.
+    pub lock: PathBuf,
+    /// A folder on the file system whose space the command may use up.
+    pub storage: PathBuf,
+}
+
+impl SandboxPlan {
+    /// The same plan, started in a folder of the workspace.
+    pub fn in_dir(mut self, dir: &str) -> Result<Self, BadPath> {
+        let dir = paths::normalize(dir)?;
+        self.dir = self.dir.join(paths::as_path(dir.as_bytes()));
+        Ok(self)
+    }
+
+    /// The same plan with a mount more.
+    pub fn with(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self.mounts.sort_by(|a, b| a.at.cmp(&b.at));
+        self
+    }
+
+    /// Makes the folders of errand's state that the plan names and that are not there yet.
+    pub(crate) fn make_folders(&self) -> io::Result<()> {
+        for mount in &self.mounts {
+            let folder = match &mount.what {
+                What::Writable(path) => path.clone(),
+                What::Cache { layer, .. } => layer.join("upper"),
+                What::ReadOnly(_) | What::Link(_) | What::Memory { .. } => continue,
+            };
+            if !folder.is_dir() {
+                state_dir::create_dir(&folder)?;
+            }
+        }
+        Ok(())
+    }
+}
