@@ -6,7 +6,7 @@
 use crate::endpoint::Target;
 use crate::failure::SendFailure;
 use crate::limits;
-use crate::redact;
+use crate::quote::quote;
 use crate::response::Partial;
 use errand_task::facts::FailureKind;
 use reqwest::redirect;
@@ -123,13 +123,13 @@ pub(crate) fn broken(
 ) -> SendFailure {
     let text = if error.is_connect() {
         let reason = if error.is_timeout() { "it takes too long".to_owned() } else { innermost(error) };
-        format!("cannot connect to {host}: {}", redact::quote(&reason, key))
+        format!("cannot connect to {host}: {}", quote(&reason, key))
     } else if error.is_timeout() && waited.elapsed >= waited.limit {
         format!("{host} did not finish within {} s", waited.limit.as_secs())
     } else if error.is_timeout() {
         format!("{host} sent nothing for {} s", waited.options.silence_timeout.as_secs())
     } else {
-        format!("the connection to {host} broke: {}", redact::quote(&innermost(error), key))
+        format!("the connection to {host} broke: {}", quote(&innermost(error), key))
     };
     if error.is_builder() {
         let hint = "check the key of this endpoint: it holds characters that cannot be sent";

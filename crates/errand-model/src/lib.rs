@@ -14,6 +14,6 @@ pub mod estimate;
 pub mod failure;
 pub mod limits;
 pub mod prices;
-mod redact;
+mod quote;
 pub mod response;
 mod sse;

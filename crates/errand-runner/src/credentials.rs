@@ -3,6 +3,7 @@
 //! A file per endpoint and key, readable by the owner alone, named by a random id that the journal refers to. The key is
 //! in no event, no log and no sandbox.
 
+use crate::secrets::Secrets;
 use errand_task::id::CredentialId;
 use errand_workspace::state_dir;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -11,23 +12,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Shorter keys are placeholders of servers on this machine.
-const SECRET_BYTES: usize = 12;
-
 pub struct Credentials {
     dir: PathBuf,
     known: Mutex<HashMap<CredentialId, SecretString>>,
+    secrets: Secrets,
 }
 
 impl Credentials {
-    pub fn open(state: &Path) -> io::Result<Self> {
+    /// Reads the kept keys at once: a task that goes on may print one before it needs it.
+    pub fn open(state: &Path, secrets: Secrets) -> io::Result<Self> {
         let dir = state.join("credentials");
         state_dir::create_dir(&dir)?;
-        Ok(Self { dir, known: Mutex::new(HashMap::new()) })
+        let mut known = HashMap::new();
+        for entry in std::fs::read_dir(&dir)?.flatten() {
+            // What cannot be read is not used either: `find` says so to the task that needs it.
+            let Ok(key) = std::fs::read_to_string(entry.path()).map(SecretString::from) else { continue };
+            secrets.add(&key);
+            if let Ok(name) = entry.file_name().into_string() {
+                known.insert(CredentialId::new(name), key);
+            }
+        }
+        Ok(Self { dir, known: Mutex::new(known), secrets })
     }
 
     /// Keeps the key under an id; the same key gets the same id while this process lives.
     pub fn keep(&self, key: SecretString) -> io::Result<CredentialId> {
+        self.secrets.add(&key);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let same = known.iter().find(|(_, kept)| kept.expose_secret() == key.expose_secret());
         if let Some((id, _)) = same {
@@ -46,15 +56,9 @@ impl Credentials {
             return Some(key.clone());
         }
         let key = SecretString::from(std::fs::read_to_string(self.path(id)).ok()?);
+        self.secrets.add(&key);
         known.insert(id.clone(), key.clone());
         Some(key)
-    }
-
-    /// The text without any kept key: what a command prints reaches the journal and the model only through here.
-    pub fn redact(&self, text: String) -> String {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let secrets = known.values().map(|key| key.expose_secret()).filter(|key| key.len() >= SECRET_BYTES);
-        secrets.fold(text, |text, key| if text.contains(key) { text.replace(key, "[key]") } else { text })
     }
 
     /// Forgets every key that none of these ids names.

@@ -2,8 +2,12 @@
 //!
 //! Order that keeps promise A: an outcome is folded at once (`note`), and it is on disk (`commit`) before the next effect
 //! begins and before anyone is told. An intent and the outcome before it share one commit.
+//!
+//! `note` is also where keys are taken out, before the fold: what is folded is what is stored, and requests are made of
+//! nothing else.
 
 use crate::clock::now_ms;
+use crate::secrets::Secrets;
 use errand_journal::{Batch, Store, StoreError};
 use errand_task::event::Event;
 use errand_task::id::{Seq, TaskId};
@@ -16,6 +20,7 @@ use tokio::sync::Mutex;
 pub struct Live {
     pub id: TaskId,
     store: Arc<dyn Store>,
+    secrets: Secrets,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -31,17 +36,17 @@ struct Inner {
 
 impl Live {
     /// Folds the journal of a task.
-    pub async fn load(store: Arc<dyn Store>, id: TaskId) -> Result<Self, StoreError> {
+    pub async fn load(store: Arc<dyn Store>, secrets: Secrets, id: TaskId) -> Result<Self, StoreError> {
         let records = store.records(&id, Seq(0)).await?;
         let damaged = || StoreError::Damaged { task: id.clone(), seq: Seq(1) };
         let state = State::fold(id.clone(), &records).ok_or_else(damaged)?;
-        Ok(Self::with(store, state))
+        Ok(Self::with(store, secrets, state))
     }
 
-    pub fn with(store: Arc<dyn Store>, state: State) -> Self {
+    pub fn with(store: Arc<dyn Store>, secrets: Secrets, state: State) -> Self {
         let (id, head) = (state.id.clone(), state.seq);
         let inner = Inner { state, head, events: Vec::new(), blobs: Vec::new(), at_ms: 0 };
-        Self { id, store, inner: Arc::new(Mutex::new(inner)) }
+        Self { id, store, secrets, inner: Arc::new(Mutex::new(inner)) }
     }
 
     /// The state now, as the worker's clock sees it.
@@ -51,8 +56,9 @@ impl Live {
         inner.state.clone()
     }
 
-    /// Folds what happened; it reaches the disk with the next commit.
+    /// Folds what happened, without keys; it reaches the disk with the next commit.
     pub async fn note(&self, events: Vec<Event>, blobs: Vec<Blob>) {
+        let (events, blobs) = self.secrets.redactor().clean(events, blobs);
         self.inner.lock().await.note(events, blobs);
     }
 

@@ -81,11 +81,6 @@ impl Desk {
         self.note_ended_jobs(&context).await;
     }
 
-    /// What the model and the journal are shown of a command's words.
-    fn redact(&self, text: String) -> String {
-        self.shared.credentials.redact(text)
-    }
-
     fn registry(state: &State) -> Registry {
         Registry::of(state.contract().mode)
     }

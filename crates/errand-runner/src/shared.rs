@@ -3,6 +3,7 @@
 use crate::credentials::Credentials;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
+use crate::secrets::Secrets;
 use errand_journal::Store;
 use errand_model::client::Client;
 use errand_model::prices::Prices;
@@ -27,6 +28,8 @@ pub struct Config {
     pub sandbox: Arc<Sandbox>,
     pub client: Client,
     pub prices: Prices,
+    /// Where the daemon's log learns what it must not say.
+    pub secrets: Secrets,
     /// Version of errand, for the journal.
     pub version: String,
 }
@@ -40,6 +43,7 @@ pub struct Shared {
     pub client: Client,
     pub prices: Prices,
     pub credentials: Credentials,
+    pub secrets: Secrets,
     /// Version of errand, for the journal.
     pub version: String,
     ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
@@ -52,7 +56,8 @@ pub struct Shared {
 impl Shared {
     pub fn new(config: Config) -> io::Result<Self> {
         Ok(Self {
-            credentials: Credentials::open(&config.home)?,
+            credentials: Credentials::open(&config.home, config.secrets.clone())?,
+            secrets: config.secrets,
             home: config.home,
             store: config.store,
             git: config.git,
@@ -69,7 +74,8 @@ impl Shared {
 
     /// The line watchers of the task see.
     pub fn progress(&self, task: &TaskId) -> Progress {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).entry(task.clone()).or_default().clone()
+        let mut all = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(task.clone()).or_insert_with(|| Progress::new(self.secrets.clone())).clone()
     }
 
     pub fn forget_progress(&self, task: &TaskId) {

@@ -17,11 +17,12 @@ use errand_task::contract::Contract;
 use errand_task::event::{Event, PersonEvent, TaskEvent};
 use errand_task::facts::{Endpoint, Source as SourceFacts};
 use errand_task::id::{Seq, TaskId};
+use errand_task::redact::Redactor;
 use errand_task::state::{Record, State};
 use errand_task::summary::Summary;
 use errand_workspace::apply;
 use errand_workspace::state_dir;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -39,6 +40,15 @@ pub struct Submission {
     pub base: Option<String>,
     pub base_url: String,
     pub key: SecretString,
+}
+
+/// A submission that may be stored: no key stands in it but the one in its place.
+pub struct Received(Submission);
+
+impl Received {
+    pub fn contract(&self) -> &Contract {
+        &self.0.contract
+    }
 }
 
 /// What became of a submission.
@@ -78,8 +88,33 @@ impl Supervisor {
         Ok(supervisor)
     }
 
+    /// Takes keys out of the goal. Anywhere else one is refused, because there the mark would not do what the key does:
+    /// a check would run with it, a path would name another file.
+    pub fn receive(&self, mut submission: Submission) -> Result<Received, Refusal> {
+        let own = Redactor::of([submission.key.expose_secret()]);
+        let known = self.shared.secrets.redactor();
+        let goal = std::mem::take(&mut submission.contract.goal);
+        let contract = serde_json::to_string(&submission.contract).map_err(Refusal::internal)?;
+        let directory = submission.directory.to_string_lossy();
+        let terms = [
+            Some(contract.as_str()),
+            submission.name.as_deref(),
+            submission.base.as_deref(),
+            Some(&submission.base_url),
+            Some(&directory),
+        ];
+        if terms.into_iter().flatten().any(|term| own.finds(term) || known.finds(term)) {
+            return Err(Refusal::usage(
+                "the model key stands in the contract, the address or a path, which would be stored and shown",
+                "take it out; the endpoint gets it in the header, and commands do not need it",
+            ));
+        }
+        submission.contract.goal = known.hide(own.hide(goal));
+        Ok(Received(submission))
+    }
+
     /// Looks at a job without taking it.
-    pub async fn examine(&self, submission: &Submission) -> Result<(String, SourceFacts), Refusal> {
+    pub async fn examine(&self, Received(submission): &Received) -> Result<(String, SourceFacts), Refusal> {
         let model = self.model(submission)?;
         let names = self.shared.store.summaries().await?;
         if let Some(name) = &submission.name {
@@ -93,8 +128,9 @@ impl Supervisor {
     }
 
     /// Takes a job. When this returns, it is on disk and will be done.
-    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Result<Accepted, Refusal> {
-        let (model, source) = self.examine(&submission).await?;
+    pub async fn submit(self: &Arc<Self>, received: Received) -> Result<Accepted, Refusal> {
+        let (model, source) = self.examine(&received).await?;
+        let Received(submission) = received;
         let credential = self.shared.credentials.keep(submission.key).map_err(Refusal::internal)?;
         let event = Event::Task(TaskEvent::Submitted {
             name: submission.name,
@@ -108,7 +144,7 @@ impl Supervisor {
         let state = State::begin(id.clone(), &first).ok_or_else(|| Refusal::internal("a submission did not fold"))?;
         let batch = Batch { events: vec![event], blobs: Vec::new(), summary: Summary::of(&state), at_ms };
         self.shared.store.append(&id, Seq(0), batch).await?;
-        self.employ_with(&id, Some(Live::with(Arc::clone(&self.shared.store), state)));
+        self.employ_with(&id, Some(Live::with(Arc::clone(&self.shared.store), self.shared.secrets.clone(), state)));
         Ok(Accepted { id, model, source })
     }
 
@@ -277,7 +313,7 @@ impl Supervisor {
     async fn work(self: Arc<Self>, task: TaskId, live: Option<Live>, mut commands: mpsc::Receiver<Command>) {
         let loaded = match live {
             Some(live) => Ok(live),
-            None => Live::load(Arc::clone(&self.shared.store), task.clone()).await,
+            None => Live::load(Arc::clone(&self.shared.store), self.shared.secrets.clone(), task.clone()).await,
         };
         match loaded {
             Err(error) => tracing::error!(%task, %error, "the task cannot be loaded"),

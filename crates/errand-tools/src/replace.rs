@@ -4,10 +4,13 @@
 //! nothing, and the answer names the closest place.
 
 use crate::echo::{counted, cut};
+use errand_task::redact;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
+/// Why an edit with the mark is not made.
+const MARKED: &str = "`[redacted key]`, which stands for a key that is not shown";
 /// Bytes a file may come to.
 const TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Pairs of equal lines that are looked at for the closest place.
@@ -48,6 +51,11 @@ pub fn apply(texts: &Texts, edits: &[Edit]) -> Result<Texts, Vec<String>> {
 
 fn apply_one(current: Option<&str>, edit: &Edit) -> Result<Option<String>, String> {
     let is_set = |flag: Option<bool>| flag.unwrap_or(false);
+    // The mark is what the model was shown in place of a key, not what the file holds.
+    let n_marks = |text: &Option<String>| text.as_deref().unwrap_or_default().matches(redact::MARK).count();
+    if n_marks(&edit.new) > n_marks(&edit.old) {
+        return Err(format!("new holds {MARKED}; leave the lines with it as they are, outside of old and new"));
+    }
     match (is_set(edit.create), is_set(edit.delete), current) {
         (true, true, _) => Err("create and delete exclude each other".to_owned()),
         (true, false, Some(_)) => {
@@ -79,6 +87,9 @@ fn replace(text: &str, edit: &Edit) -> Result<String, String> {
     let wanted = edit.count.unwrap_or(1);
     let places: Vec<_> = text.match_indices(&old).map(|(at, _)| at).collect();
     if places.is_empty() {
+        if old.contains(redact::MARK) {
+            return Err(format!("old holds {MARKED}; choose text without it"));
+        }
         return Err(format!("old does not occur in the file. {}", closest(text, &old, ends)));
     }
     if places.len() != wanted {

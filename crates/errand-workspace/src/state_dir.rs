@@ -3,16 +3,22 @@
 use rustix::fs::{CWD, Mode, OFlags};
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Makes `dir` and what is missing above it, each 0700, and makes `dir` itself 0700 if it was there.
+/// Makes `dir` and what is missing above it, each 0700, and makes `dir` itself 0700 if it was there. Neither a link nor
+/// a folder of another user is taken.
 pub fn create_dir(dir: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let metadata = std::fs::symlink_metadata(dir)?;
     if !metadata.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a folder", dir.display())));
+    }
+    // Another user's folder would stay open to them whatever its mode, also when root may change it.
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        let text = format!("{} belongs to another user", dir.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     if metadata.permissions().mode() & 0o777 != 0o700 {
         std::fs::set_permissions(dir, Permissions::from_mode(0o700))?;

@@ -4,6 +4,7 @@
 
 mod doctor;
 mod events;
+mod log;
 mod routes;
 mod view;
 
@@ -13,6 +14,7 @@ use errand_journal::sqlite::Sqlite;
 use errand_journal::{Store, StoreError};
 use errand_model::client::{Client, ClientOptions};
 use errand_model::prices::Prices;
+use errand_runner::secrets::Secrets;
 use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
 use errand_task::verdict::ExitCode;
 use errand_workspace::git::Git;
@@ -42,13 +44,12 @@ pub struct Daemon {
 /// Runs until it is told to stop.
 pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    // Keys are in its memory: no other process of this user may read it, and it leaves no core.
-    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-        .map_err(Failure::internal)?;
+    keep_memory_private()?;
     home.create()?;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
+    let secrets = Secrets::default();
+    log::begin(secrets.clone());
     let _lock = lock(&home)?;
-    let supervisor = start(&home).await?;
+    let supervisor = start(&home, secrets).await?;
     let daemon = Daemon {
         supervisor,
         home: home.clone(),
@@ -69,6 +70,13 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Verified)
 }
 
+/// Keys are in its memory: no other process of this user may read it, and neither it nor a command leaves a core.
+fn keep_memory_private() -> Result<(), Failure> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(Failure::internal)?;
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(Failure::internal)
+}
+
 /// Held for the life of the process.
 fn lock(home: &Home) -> Result<File, Failure> {
     let unusable = |error: std::io::Error| {
@@ -86,7 +94,7 @@ fn lock(home: &Home) -> Result<File, Failure> {
     Ok(file)
 }
 
-async fn start(home: &Home) -> Result<Arc<Supervisor>, Failure> {
+async fn start(home: &Home, secrets: Secrets) -> Result<Arc<Supervisor>, Failure> {
     let store = Sqlite::open(&home.journal()).map_err(journal_failure)?;
     let person = crate::home::environment();
     let git = Git::find(&crate::home::search_path()).map_err(|error| {
@@ -108,6 +116,7 @@ async fn start(home: &Home) -> Result<Arc<Supervisor>, Failure> {
         sandbox,
         client,
         prices: Prices::built_in(),
+        secrets,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Supervisor::start(config).await.map_err(Failure::from)

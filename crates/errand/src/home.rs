@@ -96,6 +96,7 @@ pub fn endpoint_of_shell(moves: bool) -> Result<Option<crate::api::NewEndpoint>,
 }
 
 const VENDOR: &str = "https://api.anthropic.com";
+const KEY: &str = "ANTHROPIC_API_KEY";
 
 impl Endpoint {
     /// From `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`. A server on this machine needs no key.
@@ -105,7 +106,7 @@ impl Endpoint {
         let base_url = set("ANTHROPIC_BASE_URL").unwrap_or_else(|| VENDOR.to_owned());
         let is_local =
             ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| base_url.starts_with(start));
-        match set("ANTHROPIC_API_KEY") {
+        match set(KEY) {
             Some(key) => Ok(Self { base_url, key }),
             None if is_local => Ok(Self { base_url, key: "local".to_owned() }),
             None => Err(Failure::new(ExitCode::EnvironmentNotReady, "no model key is set").hint(
@@ -141,11 +142,11 @@ pub fn current_directory() -> Result<String, Failure> {
         .map_err(|_| Failure::usage("the path of this directory is not valid UTF-8").hint("work from a path that is"))
 }
 
-/// The person's environment for another process of this program, which knows what of it commands may see. Variables
-/// that are not text are left out.
+/// The person's environment for another process of this program, which knows what of it commands may see. The key stays
+/// behind: it travels with the task. Variables that are not text are left out.
 pub fn for_child() -> Vec<(String, String)> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
-    env::vars_os().filter_map(text).collect()
+    env::vars_os().filter_map(text).filter(|(name, _)| name != KEY).collect()
 }

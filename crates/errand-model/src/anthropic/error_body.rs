@@ -1,7 +1,7 @@
 //! What the endpoint's errors mean for a task: by status, error type and error code.
 
 use crate::failure::{SendFailure, kind_of_status, retry_after_ms};
-use crate::redact;
+use crate::quote::quote;
 use errand_task::facts::{FailureKind, RequestFailure};
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
@@ -55,7 +55,7 @@ pub(super) fn of_answer(
         Some(ErrorBody { kind, message, .. }) => format!("{kind}: {message}"),
         None => String::from_utf8_lossy(body).into_owned(),
     };
-    let said = redact::quote(&said, key);
+    let said = quote(&said, key);
     let code = parsed.as_ref().and_then(|body| body.code.as_deref());
     let message = parsed.as_ref().map_or("", |body| body.message.as_str());
     let should_retry = headers.get("x-should-retry").and_then(|value| value.to_str().ok());
@@ -79,7 +79,7 @@ pub(super) fn of_answer(
         },
         hint: if needs_person { SPEND_LIMIT_HINT } else { hint(status, kind) }.to_owned(),
         charge: crate::failure::Charge::None,
-        request_id: request_id.map(|id| redact::quote(&id, key)),
+        request_id: request_id.map(|id| quote(&id, key)),
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn of_event(kind: &str, message: &str, code: Option<&str>, host: &str
     let status = status_of_type(kind);
     let needs_person = is_spend_limit(code) || is_spend_limit_in_words(status, message);
     let failure_kind = if needs_person { FailureKind::NeedsPerson } else { kind_of_status(status) };
-    let said = redact::quote(&format!("{kind}: {message}"), key);
+    let said = quote(&format!("{kind}: {message}"), key);
     let hint = if needs_person { SPEND_LIMIT_HINT } else { hint(status, failure_kind) };
     SendFailure::new(failure_kind, format!("{host} broke the response off with {said}"), hint)
 }

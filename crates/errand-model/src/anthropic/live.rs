@@ -6,7 +6,7 @@ use crate::client::{Client, Waited, broken, target};
 use crate::endpoint::Target;
 use crate::failure::SendFailure;
 use crate::limits;
-use crate::redact;
+use crate::quote::quote;
 use crate::response::{Partial, Progress, Response};
 use errand_task::facts::{Endpoint, FailureKind};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -39,7 +39,7 @@ impl Client {
         let response = call.answer(request).await?;
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if let Some(other) = content_type.filter(|kind| !kind.starts_with("text/event-stream")) {
-            let text = format!("{} answered with {} in place of a stream", call.target.host, redact::quote(other, key));
+            let text = format!("{} answered with {} in place of a stream", call.target.host, quote(other, key));
             let hint = "check the base URL: it may lead to a proxy's page or to another kind of API";
             let failure = SendFailure::new(FailureKind::NeedsPerson, text, hint);
             return Err(failure.maybe_billed(Partial::default()));

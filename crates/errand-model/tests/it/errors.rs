@@ -98,7 +98,7 @@ async fn errors_in_the_middle_of_a_stream() {
         let error = format!(r#"data: {{"type":"error","error":{{"type":"{kind}","message":"Over. {KEY}."}}}}"#);
         let failure = failure_of(Reply::Bytes(stream_bytes(&format!("{start}\n\n{error}\n\n")))).await;
         assert_eq!((failure.failure.kind, failure.failure.http_status), (expected, None), "{kind}");
-        let end = format!(" broke the response off with {kind}: Over. [key]");
+        let end = format!(" broke the response off with {kind}: Over. [redacted key]");
         assert!(failure.failure.text.ends_with(&end), "{failure}");
         let Charge::Uncertain { partial } = failure.charge else { panic!("{kind}") };
         assert_eq!((partial.model.as_str(), partial.usage.input), ("claude-sonnet-5-5", 900));

@@ -123,12 +123,12 @@ impl Desk {
 
     async fn note_output(&self, call: &CallId, output: Output, duration_ms: u64) {
         let mut blobs = Vec::new();
-        let text = if output.text.trim().is_empty() { NO_OUTPUT.to_owned() } else { self.redact(output.text) };
+        let text = if output.text.trim().is_empty() { NO_OUTPUT.to_owned() } else { output.text };
         let event = ToolEvent::Ended {
             call: call.clone(),
             output: Text::store(text, &mut blobs),
             is_error: output.is_error,
-            runs: output.runs.into_iter().map(|run| self.record(run, &mut blobs)).collect(),
+            runs: output.runs.into_iter().map(|run| record(run, &mut blobs)).collect(),
             changed: output.changed,
             duration_ms,
         };
@@ -142,22 +142,11 @@ impl Desk {
             return;
         }
         let mut blobs = Vec::new();
-        let runs = output.runs.into_iter().map(|run| self.record(run, &mut blobs)).collect();
-        let text = Text::store(self.redact(output.text), &mut blobs);
+        let runs = output.runs.into_iter().map(|run| record(run, &mut blobs)).collect();
+        let text = Text::store(output.text, &mut blobs);
         self.live
             .note(vec![Event::Tool(ToolEvent::JobsEnded { output: text, runs, changed: output.changed })], blobs)
             .await;
-    }
-
-    fn record(&self, run: RunDone, blobs: &mut Vec<Blob>) -> RunRecord {
-        RunRecord {
-            number: run.number,
-            command: run.command,
-            end: run.end,
-            duration_ms: run.duration_ms,
-            n_lines: run.log.lines().count() as u64,
-            log: Text::store(self.redact(run.log), blobs),
-        }
     }
 
     /// The inputs of the last response's calls, as received.
@@ -174,6 +163,17 @@ impl Desk {
         let blocks: Vec<Block> = serde_json::from_str(&content).map_err(Failed::internal)?;
         let input = |block: Block| Some((block.id?, block.input?.get().to_owned()));
         Ok(blocks.into_iter().filter_map(input).collect())
+    }
+}
+
+fn record(run: RunDone, blobs: &mut Vec<Blob>) -> RunRecord {
+    RunRecord {
+        number: run.number,
+        command: run.command,
+        end: run.end,
+        duration_ms: run.duration_ms,
+        n_lines: run.log.lines().count() as u64,
+        log: Text::store(run.log, blobs),
     }
 }
 

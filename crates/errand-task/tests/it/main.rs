@@ -8,6 +8,7 @@ mod gates;
 mod life;
 mod model;
 mod property;
+mod redact;
 mod starting;
 mod stored;
 mod whole_life;

@@ -8,6 +8,7 @@ use crate::jobs::Job;
 use crate::tool::{Effect, Tool};
 use errand_task::facts::{FileChange, RunEnd};
 use errand_task::id::TreeId;
+use errand_task::redact;
 use errand_workspace::command::{self, Finished};
 use errand_workspace::sandbox::plan::Limits;
 use futures_util::future::BoxFuture;
@@ -68,6 +69,13 @@ impl Tool for Run {
             };
             if input.command.trim().is_empty() || input.command.contains('\0') {
                 return Output::error("the command is empty or holds a NUL byte");
+            }
+            // The mark is what the model was shown in place of a key: written by a command it would be damage.
+            if input.command.contains(redact::MARK) {
+                return Output::error(
+                    "not run: the command holds `[redacted key]`, which stands for a key that is not shown; name the file \
+                     or the place by a pattern instead",
+                );
             }
             run(context, input, site.before).await
         })

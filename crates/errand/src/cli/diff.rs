@@ -6,9 +6,11 @@ use crate::failure::Failure;
 use crate::screen::{self, Look, Screen, safe};
 use crate::show;
 use errand_task::verdict::ExitCode;
-use std::io::IsTerminal as _;
 
 /// Show what a task changed; on a pipe, a plain git patch.
+///
+/// On a terminal, characters that would act on it or hide text are shown as marks. On a pipe the patch is exact, so that
+/// git can apply it: whatever bytes the files hold are in it, a key in one of them as well.
 #[derive(clap::Args)]
 pub struct Args {
     /// Id, unique prefix or name.
@@ -26,8 +28,8 @@ pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Verified);
     }
     let patch = client.get_bytes(&task_path(&args.id, "/diff")?).await?;
-    if !std::io::stdout().is_terminal() {
-        screen::out_bytes(&patch);
+    if !screen::is_watched() {
+        screen::out_patch(&patch);
         return Ok(ExitCode::Verified);
     }
     match patch.is_empty() {

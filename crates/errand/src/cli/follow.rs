@@ -4,11 +4,10 @@ use super::{Session, task_path};
 use crate::api::Detail;
 use crate::client::{Client, Flow};
 use crate::failure::Failure;
-use crate::screen::{self, Look, Screen, safe_line};
+use crate::screen::{self, StatusLine};
 use crate::show::{self, events::Teller};
 use errand_task::verdict::ExitCode;
 use serde::Deserialize;
-use std::io::{IsTerminal as _, Write as _};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -95,33 +94,4 @@ pub async fn silently(client: &Client, id: &str) -> Result<(), Failure> {
 
 pub fn exit_of(detail: &Detail) -> ExitCode {
     crate::api::Failure { text: String::new(), hint: None, exit_code: detail.exit_code.unwrap_or(75) }.exit()
-}
-
-/// One line at the bottom that is written over; only on a terminal.
-struct StatusLine {
-    is_on: bool,
-    is_shown: bool,
-    screen: Screen,
-}
-
-impl StatusLine {
-    fn new(screen: &Screen) -> Self {
-        Self { is_on: std::io::stderr().is_terminal(), is_shown: false, screen: *screen }
-    }
-
-    fn show(&mut self, text: &str) {
-        if self.is_on {
-            let text = safe_line(text, self.screen.width.saturating_sub(2));
-            let _ = write!(std::io::stderr(), "\r\x1b[K{}", self.screen.paint(Look::Dim, &text));
-            let _ = std::io::stderr().flush();
-            self.is_shown = true;
-        }
-    }
-
-    fn clear(&mut self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-            self.is_shown = false;
-        }
-    }
 }

@@ -103,7 +103,6 @@ async fn list(State(daemon): State<Daemon>) -> Answer<Vec<api::Task>> {
 }
 
 async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> Answer<api::Submitted> {
-    let contract = api::Terms::of(&body.contract);
     let other_endpoint = Some(body.base_url.clone()).filter(|base_url| !errand_model::endpoint::is_vendor(base_url));
     let submission = Submission {
         contract: body.contract,
@@ -113,6 +112,8 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         base_url: body.base_url,
         key: SecretString::from(body.key),
     };
+    let submission = daemon.supervisor.receive(submission)?;
+    let contract = api::Terms::of(submission.contract());
     let (id, model, source) = match body.is_dry_run {
         true => {
             let (model, source) = daemon.supervisor.examine(&submission).await?;

@@ -23,6 +23,7 @@ mod odd_contents;
 mod questions;
 mod real_crates;
 mod regression;
+mod secrets;
 mod several;
 mod starting;
 mod stopping;

@@ -144,21 +144,162 @@ fn a_changed_link_does_not_block_the_rest() {
     assert_eq!(applied["skipped"].as_array().map(Vec::len), Some(1));
 }
 
+/// What acts on a terminal, turns text around or hides it; each is put wherever a text comes from outside.
+const HOSTILE: [(&str, &str); 25] = [
+    ("bell", "\u{7}"),
+    ("backspace", "\u{8}"),
+    ("carriage return", "\r"),
+    ("form feed", "\u{c}"),
+    ("shift out", "\u{e}"),
+    ("clear the screen", "\u{1b}[2J"),
+    ("hyperlink", "\u{1b}]8;;http://example.org\u{1b}\\"),
+    ("clipboard", "\u{1b}]52;c;AAAA\u{7}"),
+    ("title", "\u{1b}]0;x\u{7}"),
+    ("device string", "\u{1b}P$q\u{1b}\\"),
+    ("reset", "\u{1b}c"),
+    ("delete", "\u{7f}"),
+    ("next line", "\u{85}"),
+    ("control sequence", "\u{9b}31m"),
+    ("soft hyphen", "\u{ad}"),
+    ("arabic letter mark", "\u{61c}"),
+    ("hangul filler", "\u{3164}"),
+    ("zero width", "\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}"),
+    ("marks", "\u{200e}\u{200f}"),
+    ("line and paragraph", "\u{2028}\u{2029}"),
+    ("embedding", "\u{202a}\u{202b}\u{202d}\u{202e}\u{202c}"),
+    ("isolate", "\u{2066}\u{2067}\u{2068}\u{2069}"),
+    ("interlinear", "\u{fff9}\u{fffa}\u{fffb}"),
+    ("tags", "\u{e0001}\u{e0041}\u{e007f}"),
+    ("variation selectors", "a\u{fe0f}\u{e0100}\u{e01ef}"),
+];
+
+fn all_hostile() -> String {
+    HOSTILE.iter().map(|(name, text)| format!("{name}<{text}>")).collect()
+}
+
+/// File name, content, author, commit text, branch, repository path, goal, name of a file to apply, tool output, tool
+/// input, model text, report, endpoint's error, question, reply: all of them hostile, every verb, on a pipe and on a
+/// terminal, as text and as JSON.
 #[test]
-fn a_diff_on_a_terminal_is_harmless() {
-    // `script` gives the command a terminal; where it is not installed there is nothing to see.
+fn no_verb_lets_a_hostile_text_through() {
+    let hostile = all_hostile();
+    let json = serde_json::to_string(&hostile).unwrap();
+    let inner = json.trim_matches('"');
+    let one_line = hostile.replace('\r', "");
+    let say = format!(
+        "@error 529 overloaded_error {one_line}\n{one_line}\n@call read\n@json files = [{{\"path\": {json}}}]\n"
+    );
+    let print = "@call run\n@arg command = cat hostile.txt; cat hostile.txt >&2; for f in x*; do cat hostile.txt >> \"$f\"; done; printf '\\377\\376\\233'\n";
+    let report = format!(
+        "@call finish\n@input\n{{\"outcome\": \"done\", \"summary\": {json}, \"cause\": {{\"text\": {json}, \"places\": [\"greet.sh:3\"]}},\n\
+         \"changes\": [{{\"path\": {json}, \"what\": {json}}}], \"tests\": [{{\"name\": {json}, \"proves\": {json}}}],\n\
+         \"risks\": [{json}], \"not_checked\": [{json}], \"assumptions\": [{json}], \"side_findings\": [{json}]}}\n"
+    );
+    let answer = format!(
+        "@call finish\n@input\n{{\"outcome\": \"done\", \"summary\": \"s\", \"document\": \"See greet.sh:3. {inner}\"}}\n"
+    );
+    let place = Place::new(&script(&[&say, print, MEND, &report]));
+    let path: String = hostile.chars().filter(|c| *c != '/').take(80).collect();
+    place.write("hostile.txt", &hostile);
+    place.write(&format!("x{path}"), "a name\n");
+    place.git(&["add", "--all"]);
+    let author = format!("{} <a@example.org>", hostile.replace(['<', '>', '\u{0}'], ""));
+    place.git(&["commit", "--quiet", "--author", &author, "-m", &hostile]);
+    let branch = "b\u{202e}\u{200b}\u{ad}\u{9b}31m\u{e0041}";
+    place.git(&["checkout", "--quiet", "-b", branch]);
+
+    let goal = format!("mend {hostile}");
+    let check = format!("sh check.sh # {}", one_line.replace('\n', ""));
+    let run = ["run", "--wait", "--name", "odd", &goal, "--check", &check, "--may-fail"];
+    is_harmless(&place.errand(&run).exits(0));
+    let question = [r#"ask"#, &hostile];
+    place.play(&script(&[&answer]));
+    is_harmless(&place.errand(&question));
+    for arguments in [
+        &["ls"][..],
+        &["show", "odd"],
+        &["logs", "odd"],
+        &["logs", "-f", "odd"],
+        &["wait", "odd"],
+        &["diff", "odd"],
+        &["diff", "odd", "--stat"],
+        &["cost"],
+        &["cost", "odd"],
+        &["doctor"],
+        &["daemon", "status"],
+        &["apply", "odd"],
+        &["undo", "odd"],
+        &["apply", "odd", "--branch", branch],
+        &["apply", "odd", "--branch", &hostile],
+        &["show", &hostile],
+        &["run", &goal, "--dry-run"],
+        &["run", "x", "--name", &hostile],
+        &["run", "x", "--model", &hostile],
+        &["run", "x", "--base", &hostile],
+        &["run", "x", "--protect", &hostile],
+        &["run", "-f", &hostile],
+        &["run", "x", &hostile],
+        &[&hostile],
+    ] {
+        let is_patch = arguments == ["diff", "odd"];
+        if !is_patch {
+            is_harmless(&place.errand(arguments));
+        }
+        is_harmless_on_a_terminal(&place, arguments);
+        let with_json: Vec<_> = arguments.iter().copied().chain(["--json"]).collect();
+        is_harmless(&place.errand(&with_json));
+        is_harmless_on_a_terminal(&place, &with_json);
+    }
+    let shown = place.show("odd");
+    assert_eq!(shown["report"]["summary"], hostile, "JSON says the very text");
+
+    place.play(&script(&[&say, &report]));
+    is_harmless(&place.errand(&["reply", "odd", &hostile]));
+    is_harmless_on_a_terminal(&place, &["logs", "-f", "odd"]);
+    is_harmless(&place.errand(&["wait", "odd"]));
+
+    // A repository at such a place.
+    let moved = place.root().join(format!("repository{path}"));
+    std::fs::rename(place.repository(), &moved).unwrap();
+    place.play(&script(&[&answer]));
+    is_harmless(&place.call(&["ask", "where"]).dir(&moved).ran());
+    is_harmless(&place.call(&["run", "x", "--dry-run"]).dir(&moved).ran());
+    is_harmless(&place.errand(&["apply", "odd"]));
+    let log = std::fs::read(place.state_dir().join("daemon.log")).unwrap();
+    assert_eq!(control_characters(&log), Vec::<char>::new(), "{}", String::from_utf8_lossy(&log));
+}
+
+#[test]
+fn a_diff_on_a_terminal_is_readable() {
     let touch = "@call run\n@arg command = printf 'x \\033[2J\\007\\n' >> esc*.txt\n";
     let place = odd_place(&[MEND, touch, DONE]);
     let id = place.finished(0, &FIX);
-    let binary = place.call(&["diff", &id]).env("NO_COLOR", "1").env("TERM", "xterm").into_command();
+    let Some(shown) = on_a_terminal(&place, &["diff", &id]) else { return };
+    assert!(shown.contains("+echo \"hello world\""), "{shown}");
+    is_harmless_on_a_terminal(&place, &["diff", &id]);
+}
+
+/// What a person sees who runs this; `None` where `script`, which gives it a terminal, is not installed.
+fn on_a_terminal(place: &Place, arguments: &[&str]) -> Option<String> {
+    let binary = place.call(arguments).env("TERM", "xterm").into_command();
     let mut terminal = std::process::Command::new("script");
-    terminal.args(["-qec", &format!("{} diff {id}", env!("CARGO_BIN_EXE_errand")), "/dev/null"]);
+    let quoted: String = arguments.iter().map(|argument| format!(" '{}'", argument.replace('\'', "'\\''"))).collect();
+    terminal.args(["-qec", &format!("exec {}{quoted}", env!("CARGO_BIN_EXE_errand")), "/dev/null"]);
     terminal.env_clear().envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?))));
     terminal.current_dir(place.repository()).stdin(std::process::Stdio::null());
-    let Ok(output) = terminal.output() else { return };
-    let shown = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
-    assert!(shown.contains("+echo \"hello world\""), "{shown}");
-    assert_eq!(control_characters(shown.as_bytes()), Vec::<char>::new(), "{shown:?}");
+    let output = terminal.output().ok()?;
+    Some(String::from_utf8(output.stdout).unwrap_or_else(|_| "\u{9f}".to_owned()))
+}
+
+/// Nothing acts but our own styles and the line that is written over.
+#[track_caller]
+fn is_harmless_on_a_terminal(place: &Place, arguments: &[&str]) {
+    let Some(shown) = on_a_terminal(place, arguments) else { return };
+    let mut rest = shown.replace("\r\n", "\n").replace("\r\u{1b}[K", "");
+    for style in ["0", "1", "2", "31", "32", "33", "36"] {
+        rest = rest.replace(&format!("\u{1b}[{style}m"), "");
+    }
+    assert_eq!(control_characters(rest.as_bytes()), Vec::<char>::new(), "{arguments:?}: {rest:?}");
 }
 
 #[track_caller]
@@ -173,9 +314,7 @@ fn is_harmless(ran: &Ran) {
 fn control_characters(bytes: &[u8]) -> Vec<char> {
     let text = std::str::from_utf8(bytes).unwrap_or("\u{0}");
     let acts = |c: &char| {
-        c.is_control() && !"\n\t".contains(*c)
-            || ('\u{200b}'..='\u{200f}').contains(c)
-            || ('\u{202a}'..='\u{202e}').contains(c)
+        c.is_control() && !"\n\t".contains(*c) || HOSTILE.iter().any(|(_, text)| !c.is_ascii() && text.contains(*c))
     };
     text.chars().filter(acts).collect()
 }
