@@ -14,6 +14,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod money;
+pub mod network;
 pub mod report;
 mod rules;
 pub mod state;
