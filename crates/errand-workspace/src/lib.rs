@@ -19,6 +19,7 @@ pub mod new_repository;
 pub mod objects;
 pub mod paths;
 mod processes;
+pub mod proxy;
 mod reader;
 mod scratch;
 pub mod snapshot;
