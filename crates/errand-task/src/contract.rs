@@ -5,6 +5,7 @@
 
 use crate::borders::Borders;
 use crate::money::Pico;
+use crate::network::{self, Name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -93,6 +94,7 @@ pub struct Contract {
     pub protect: Vec<String>,
     pub max_diff_lines: Option<u32>,
     pub max_files: Option<u32>,
+    /// What commands may reach, each as a [`Name`] reads it; empty means nothing.
     pub network: Vec<String>,
     pub budget: Budget,
     pub model: String,
@@ -225,8 +227,13 @@ impl Contract {
         if self.mode.is_read_only() && (!self.checks.is_empty() || self.regression.is_some()) {
             say("a plan or an answer changes nothing, so there is nothing to check", "leave the checks out");
         }
-        if !self.network.is_empty() {
-            say("network access cannot be granted yet", "leave `network` out");
+        if self.network.len() > network::NAMES_MAX {
+            say("`network` grants more than 64 names", "name only what the job needs");
+        }
+        for name in &self.network {
+            if let Err(error) = name.parse::<Name>() {
+                say(&format!("`{}` in `network` {error}", network::shown(name.as_bytes())), error.hint());
+            }
         }
         if self.economy == Economy::Batch {
             say("batch delivery is not there yet", "leave `economy` out or say live");
@@ -306,6 +313,7 @@ mod tests {
             checks: vec![DraftCheck::Command(" ".into()), DraftCheck::Command("make".into())],
             regression: Some("\n".into()),
             allow: vec!["src/[".into()],
+            network: ["registry.example", "*.example.org", "a.b:0"].map(String::from).to_vec(),
             budget: DraftBudget { usd: Some(-1.0), steps: Some(0), minutes: None },
             ..Draft::default()
         };
@@ -318,8 +326,24 @@ mod tests {
                 "the regression command is empty",
                 "a budget of zero steps or minutes allows nothing",
                 "a plan or an answer changes nothing, so there is nothing to check",
+                "`*.example.org` in `network` has a wildcard",
+                "`a.b:0` in `network` has a port that is not a number from 1 to 65535",
                 "`src/[` is not a path pattern",
             ]
+        );
+    }
+
+    #[test]
+    fn names_are_granted_as_they_are_written() {
+        let with = |network: Vec<String>| Draft { network, ..Draft::default() };
+        let network = vec!["registry.example".to_owned(), "example.org:8443".to_owned()];
+        assert_eq!(with(network.clone()).complete("x").unwrap().network, network);
+        let many = (0..65).map(|n| format!("a{n}.example")).collect();
+        assert_eq!(problems(with(many), "x"), ["`network` grants more than 64 names"]);
+        assert_eq!(
+            with(vec!["\u{1b}[2m".into()]).complete("x").unwrap_err().first().unwrap().to_string(),
+            "`\\x1b[2m` in `network` has characters that no host name has; write the full host in lower case, as in \
+             registry.example"
         );
     }
 

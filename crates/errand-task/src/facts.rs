@@ -243,3 +243,20 @@ pub struct FileChange {
     pub removed: u32,
     pub is_binary: bool,
 }
+
+/// What commands of a task did with one name outside, granted or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkUse {
+    /// As a contract writes it: `host`, or `host:port`. Of a target that is no name what was asked for, cut to 100
+    /// characters, with odd bytes spelled out.
+    pub name: String,
+    /// How many connections were let through.
+    pub n_connections: u32,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    /// How many attempts were not let through, for whatever reason.
+    pub n_refused: u32,
+    /// Why the last of them was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}

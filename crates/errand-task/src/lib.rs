@@ -15,6 +15,7 @@ pub mod facts;
 pub mod id;
 pub mod money;
 pub mod redact;
+pub mod network;
 pub mod report;
 mod rules;
 pub mod state;

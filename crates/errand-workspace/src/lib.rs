@@ -18,6 +18,7 @@ pub mod limits;
 pub mod new_repository;
 pub mod objects;
 pub mod paths;
+pub mod proxy;
 mod reader;
 pub mod sandbox;
 mod scratch;

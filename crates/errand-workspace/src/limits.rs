@@ -67,5 +67,25 @@ pub const DISK_LOOK: Duration = Duration::from_millis(250);
 /// A command is ended when less than this part of the disk is free, at most [`DISK_RESERVE_BYTES`].
 pub const DISK_RESERVE_PART: u64 = 50;
 pub const DISK_RESERVE_BYTES: u64 = 256 << 20;
-/// How long a sandbox may take to stand.
-pub const SANDBOX_START: Duration = Duration::from_secs(20);
+/// Connections a task's commands may have open through the proxy.
+pub const PROXY_CONNECTIONS: usize = 64;
+/// Largest head of a CONNECT request.
+pub const PROXY_HEAD_BYTES: usize = 8 << 10;
+/// Bytes within which a TLS ClientHello must be complete.
+pub const PROXY_HELLO_BYTES: usize = 16 << 10;
+/// How long a command may take for the head of its request, and again for its ClientHello.
+pub const PROXY_CLIENT_TIME: Duration = Duration::from_secs(10);
+/// How long one lookup, or one attempt to connect, may take.
+pub const PROXY_OUTSIDE_TIME: Duration = Duration::from_secs(10);
+/// A connection without a byte in either direction for this long is closed.
+pub const PROXY_IDLE_TIME: Duration = Duration::from_secs(300);
+/// Addresses of one name that are tried, one after the other.
+pub const PROXY_ADDRESSES_TRIED: usize = 4;
+/// Bytes copied at once.
+pub const PROXY_COPY_BYTES: usize = 16 << 10;
+/// Different names that were asked for without being granted and are kept; further ones are counted together.
+pub const PROXY_REFUSED_NAMES: usize = 20;
+/// Connections one command's forwarder serves; more wait until one of them ends.
+pub const FORWARD_CONNECTIONS: usize = 64;
+/// Stack of a forwarder's thread.
+pub const FORWARD_STACK_BYTES: usize = 64 << 10;

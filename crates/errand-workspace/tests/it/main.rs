@@ -9,6 +9,7 @@ mod figures;
 mod files;
 mod ledger;
 mod poison;
+mod proxy;
 mod rig;
 mod sandbox;
 mod snapshot;

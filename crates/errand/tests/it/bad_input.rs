@@ -116,7 +116,7 @@ fn contract_files() {
         ("---\nmode: [\n---\nx", "job.md"),
         ("---\nmode: plan\n---\n", "the goal is empty"),
         ("", "the goal is empty"),
-        ("---\nnetwork: [example.org]\n---\nx", "network"),
+        ("---\nnetwork: ['*.example.org']\n---\nx", "wildcard"),
         ("---\neconomy: batch\n---\nx", "batch"),
     ] {
         let file = place.root().join("job.md");
