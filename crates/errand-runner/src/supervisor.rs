@@ -102,6 +102,7 @@ impl Supervisor {
             source: source.clone(),
             endpoint: Endpoint { base_url: submission.base_url, credential },
             version: self.shared.version.clone(),
+            notices: Vec::new(),
         });
         let (id, at_ms) = (self.new_id().await?, now_ms());
         let first = Record { seq: Seq(1), at_ms, event: event.clone() };

@@ -38,6 +38,8 @@ pub struct Terms {
     pub budget: Budget,
     pub model: String,
     pub economy: Economy,
+    pub setup: Vec<String>,
+    pub setup_network: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ impl Terms {
             },
             model: contract.model,
             economy: contract.economy,
+            setup: contract.setup,
+            setup_network: contract.setup_network,
         }
     }
 }

@@ -187,6 +187,7 @@ fn check_lines(screen: &Screen, check: &CheckResult) -> Vec<String> {
         Phase::Result => "result",
         Phase::RegressionOld => "old code + new tests",
         Phase::RegressionNew => "new code",
+        Phase::Setup => "setup",
     };
     let runs = match (check.runs, check.failed_runs) {
         (1, _) => check.outcome.clone(),

@@ -117,6 +117,8 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         budget: DraftBudget { usd: args.budget, steps: args.steps, minutes: args.minutes },
         model: args.model,
         economy: None,
+        setup: Vec::new(),
+        setup_network: Vec::new(),
     };
     hand_off(flags.over(file_draft), &goal, args.name, args.base, args.dry_run)
 }
@@ -181,6 +183,12 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
         Mode::Answer => "answer: nothing may be edited",
     };
     out.push(line(screen, "mode", mode));
+    for command in &contract.setup {
+        out.push(line(screen, "setup", &safe(command)));
+    }
+    if !contract.setup_network.is_empty() {
+        out.push(line(screen, "", &format!("may reach {}", safe(&contract.setup_network.join("  ")))));
+    }
     for check in &contract.checks {
         out.push(line(screen, "check", &check_text(check)));
     }
