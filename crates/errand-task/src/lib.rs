@@ -15,6 +15,7 @@ pub mod facts;
 pub mod id;
 pub mod money;
 pub mod report;
+pub mod repository_config;
 mod rules;
 pub mod state;
 pub mod summary;
