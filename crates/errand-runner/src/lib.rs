@@ -13,11 +13,13 @@ mod materials;
 mod perform;
 pub mod progress;
 mod refusal;
+mod repository_files;
 mod shared;
 mod supervisor;
 mod worker;
 
 pub use acceptance::Touched;
 pub use refusal::{Refusal, RefusalKind};
+pub use repository_files::RepositoryFiles;
 pub use shared::Config;
-pub use supervisor::{Accepted, Moves, Submission, Supervisor};
+pub use supervisor::{Accepted, Examined, Moves, Submission, Supervisor};

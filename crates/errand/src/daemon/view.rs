@@ -22,6 +22,7 @@ pub fn detail(state: &State) -> Detail {
         hint: turn.parked.as_ref().map(|parked| parked.hint.clone()),
         goal: state.contract().goal.clone(),
         contract: Terms::of(state.contract()),
+        notices: state.submitted.notices.clone(),
         repository: summary.repository,
         model: summary.model,
         base_commit: state.submitted.source.base_commit.to_string(),

@@ -133,8 +133,10 @@ impl Teller {
 
 fn task(screen: &Screen, event: &TaskEvent, width: usize) -> Vec<String> {
     match event {
-        TaskEvent::Submitted { contract, .. } => {
-            vec![format!("handed off: {}", safe_line(&contract.goal, width.saturating_sub(12)))]
+        TaskEvent::Submitted { contract, notices, .. } => {
+            let mut lines = vec![format!("handed off: {}", safe_line(&contract.goal, width.saturating_sub(12)))];
+            lines.extend(notices.iter().map(|notice| safe_line(notice, width)));
+            lines
         }
         TaskEvent::Briefed { settings, .. } => vec![format!("briefed for {}", safe(&settings.model))],
         TaskEvent::Parked { text, hint } => {

@@ -26,6 +26,7 @@ mod regression;
 mod several;
 mod starting;
 mod stopping;
+mod trust;
 mod verbs;
 mod workspaces;
 
