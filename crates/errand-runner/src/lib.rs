@@ -13,6 +13,7 @@ mod materials;
 mod perform;
 pub mod progress;
 mod refusal;
+mod repository_files;
 pub mod secrets;
 mod shared;
 mod supervisor;
@@ -20,5 +21,6 @@ mod worker;
 
 pub use acceptance::Touched;
 pub use refusal::{Refusal, RefusalKind};
+pub use repository_files::RepositoryFiles;
 pub use shared::Config;
-pub use supervisor::{Accepted, Moves, Received, Submission, Supervisor};
+pub use supervisor::{Accepted, Examined, Moves, Received, Submission, Supervisor};

@@ -9,13 +9,14 @@ mod tool_versions;
 mod tools;
 mod tree_outline;
 
+use self::check::Checkout;
 use crate::live::Live;
 use crate::materials;
 use crate::shared::Shared;
 use errand_journal::StoreError;
 use errand_task::action::Action;
 use errand_task::borders::Borders;
-use errand_task::id::{Digest, TaskId, TreeId};
+use errand_task::id::{Digest, TaskId};
 use errand_task::state::State;
 use errand_tools::{Context, Jobs, KnownTree, Registry};
 use errand_workspace::ledger::Ledger;
@@ -47,7 +48,7 @@ pub struct Desk {
     ledger: Option<Arc<Ledger>>,
     tools: Option<Arc<Context>>,
     /// The clean checkout of the last checked tree.
-    checkout: Option<(TreeId, Arc<Workspace>)>,
+    checkout: Option<Checkout>,
     texts: HashMap<Digest, Arc<str>>,
 }
 

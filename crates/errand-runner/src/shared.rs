@@ -3,6 +3,7 @@
 use crate::credentials::Credentials;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
+use crate::repository_files::RepositoryFiles;
 use crate::secrets::Secrets;
 use errand_journal::Store;
 use errand_model::client::Client;
@@ -121,5 +122,12 @@ impl Shared {
             base_name: base.name,
             n_uncommitted,
         })
+    }
+
+    /// What the base's own files ask for.
+    pub fn repository_files(&self, facts: &SourceFacts) -> Result<RepositoryFiles, Refusal> {
+        let ledger = self.ledger_of_task(facts).map_err(Refusal::internal)?;
+        let tree = ledger.tree_of(&facts.base_commit).map_err(Refusal::internal)?;
+        RepositoryFiles::of(&ledger, &tree).map_err(Refusal::internal)
     }
 }

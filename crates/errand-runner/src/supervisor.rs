@@ -7,6 +7,7 @@ use crate::clock::now_ms;
 use crate::commands::Command;
 use crate::live::Live;
 use crate::refusal::{Refusal, RefusalKind};
+use crate::repository_files::RepositoryFiles;
 use crate::shared::{Config, Shared};
 use crate::worker::{self, Left};
 use errand_journal::Batch;
@@ -18,6 +19,7 @@ use errand_task::event::{Event, PersonEvent, TaskEvent};
 use errand_task::facts::{Endpoint, Source as SourceFacts};
 use errand_task::id::{Seq, TaskId};
 use errand_task::redact::Redactor;
+use errand_task::repository_config::Trust;
 use errand_task::state::{Record, State};
 use errand_task::summary::Summary;
 use errand_workspace::apply;
@@ -40,6 +42,20 @@ pub struct Submission {
     pub base: Option<String>,
     pub base_url: String,
     pub key: SecretString,
+    /// What repositories may run, by the person's word.
+    pub trusts: Vec<Trust>,
+}
+
+/// What a submission comes to.
+#[derive(Debug)]
+pub struct Examined {
+    /// The full id of the model.
+    pub model: String,
+    pub source: SourceFacts,
+    /// The person's terms, with what the repository's own files may add to them.
+    pub contract: Contract,
+    /// What the repository's own files asked for, and what came of it.
+    pub notices: Vec<String>,
 }
 
 /// A submission that may be stored: no key stands in it but the one in its place.
@@ -55,8 +71,7 @@ impl Received {
 #[derive(Debug)]
 pub struct Accepted {
     pub id: TaskId,
-    pub model: String,
-    pub source: SourceFacts,
+    pub examined: Examined,
 }
 
 /// Whether a task may be moved to another endpoint.
@@ -114,30 +129,42 @@ impl Supervisor {
     }
 
     /// Looks at a job without taking it.
-    pub async fn examine(&self, Received(submission): &Received) -> Result<(String, SourceFacts), Refusal> {
+    pub async fn examine(&self, Received(submission): &Received) -> Result<Examined, Refusal> {
         let model = self.model(submission)?;
         let names = self.shared.store.summaries().await?;
         if let Some(name) = &submission.name {
             check_name(name, &names)?;
         }
-        let (shared, directory, base) =
-            (Arc::clone(&self.shared), submission.directory.clone(), submission.base.clone());
-        let look = move || shared.source_facts(&directory, base.as_deref());
-        let facts = tokio::task::spawn_blocking(look).await.map_err(Refusal::internal)??;
-        Ok((model, facts))
+        let (source, files) = self.look(&submission.directory, submission.base.as_deref()).await?;
+        let mut contract = submission.contract.clone();
+        let notices = files.apply(&mut contract, &source.repository, &submission.trusts);
+        Ok(Examined { model, source, contract, notices })
+    }
+
+    /// The repository at `directory`, its base, and what the base's own files ask for.
+    pub async fn look(&self, directory: &Path, base: Option<&str>) -> Result<(SourceFacts, RepositoryFiles), Refusal> {
+        let (shared, directory) = (Arc::clone(&self.shared), directory.to_owned());
+        let base = base.map(str::to_owned);
+        let look = move || {
+            let source = shared.source_facts(&directory, base.as_deref())?;
+            let files = shared.repository_files(&source)?;
+            Ok((source, files))
+        };
+        tokio::task::spawn_blocking(look).await.map_err(Refusal::internal)?
     }
 
     /// Takes a job. When this returns, it is on disk and will be done.
     pub async fn submit(self: &Arc<Self>, received: Received) -> Result<Accepted, Refusal> {
-        let (model, source) = self.examine(&received).await?;
+        let examined = self.examine(&received).await?;
         let Received(submission) = received;
         let credential = self.shared.credentials.keep(submission.key).map_err(Refusal::internal)?;
         let event = Event::Task(TaskEvent::Submitted {
             name: submission.name,
-            contract: Box::new(submission.contract),
-            source: source.clone(),
+            contract: Box::new(examined.contract.clone()),
+            source: examined.source.clone(),
             endpoint: Endpoint { base_url: submission.base_url, credential },
             version: self.shared.version.clone(),
+            notices: examined.notices.clone(),
         });
         let (id, at_ms) = (self.new_id().await?, now_ms());
         let first = Record { seq: Seq(1), at_ms, event: event.clone() };
@@ -145,7 +172,7 @@ impl Supervisor {
         let batch = Batch { events: vec![event], blobs: Vec::new(), summary: Summary::of(&state), at_ms };
         self.shared.store.append(&id, Seq(0), batch).await?;
         self.employ_with(&id, Some(Live::with(Arc::clone(&self.shared.store), self.shared.secrets.clone(), state)));
-        Ok(Accepted { id, model, source })
+        Ok(Accepted { id, examined })
     }
 
     /// The full id of the model; refused when it or its price is not known.

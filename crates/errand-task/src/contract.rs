@@ -99,6 +99,12 @@ pub struct Contract {
     pub budget: Budget,
     pub model: String,
     pub economy: Economy,
+    /// Commands errand runs in a fresh workspace before anything else in it, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<String>,
+    /// Names that only these commands may reach.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setup_network: Vec<String>,
 }
 
 /// A contract with gaps: one source's part of it.
@@ -116,6 +122,8 @@ pub struct Draft {
     pub budget: DraftBudget,
     pub model: Option<String>,
     pub economy: Option<Economy>,
+    pub setup: Vec<String>,
+    pub setup_network: Vec<String>,
 }
 
 /// A check as a person writes it: a command alone, or with its settings.
@@ -175,6 +183,9 @@ impl Draft {
             },
             model: self.model.or(below.model),
             economy: self.economy.or(below.economy),
+            // Which names are reached belongs to what reaches them, and the order of commands matters: one source's whole.
+            setup_network: if self.setup.is_empty() { below.setup_network } else { self.setup_network },
+            setup: if self.setup.is_empty() { below.setup } else { self.setup },
         }
     }
 
@@ -200,6 +211,8 @@ impl Draft {
             },
             model: self.model.unwrap_or_else(|| "sonnet".to_owned()),
             economy: self.economy.unwrap_or(Economy::Auto),
+            setup: self.setup.iter().map(|command| command.trim().to_owned()).collect(),
+            setup_network: self.setup_network,
         };
         contract.find_problems(&mut problems);
         if problems.is_empty() { Ok(contract) } else { Err(problems) }
@@ -218,7 +231,7 @@ impl Contract {
         if self.budget.dollars == Pico::ZERO {
             say("the budget is not an amount above zero", "give dollars, as in --budget 2.00");
         }
-        if self.regression.as_ref().is_some_and(|command| command.trim().is_empty() || command.contains('\0')) {
+        if self.regression.as_ref().is_some_and(|command| is_no_command(command)) {
             say("the regression command is empty", "give a command, as in --regression \"cargo test login\"");
         }
         if self.budget.steps == 0 || self.budget.minutes == 0 {
@@ -235,6 +248,15 @@ impl Contract {
                 say(&format!("`{}` in `network` {error}", network::shown(name.as_bytes())), error.hint());
             }
         }
+        if self.setup.iter().any(|command| is_no_command(command)) {
+            say("a setup command is empty", "give a command, as in `setup: [npm ci]`");
+        }
+        if self.setup.is_empty() && !self.setup_network.is_empty() {
+            say("`setup_network` is for setup commands, and there are none", "give `setup`, or leave it out");
+        }
+        if let Err(text) = check_names(&self.setup_network) {
+            say(&text, "write names like registry.example.org");
+        }
         if self.economy == Economy::Batch {
             say("batch delivery is not there yet", "leave `economy` out or say live");
         }
@@ -245,6 +267,21 @@ impl Contract {
             say(&error.to_string(), "write globs like src/auth/** or tests/*.py");
         }
     }
+}
+
+/// Whether these can be names of hosts; the error is a sentence about the first that cannot.
+pub fn check_names(names: &[String]) -> Result<(), String> {
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c.is_ascii_uppercase())
+    };
+    match names.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(format!("`{name}` is not the name of a host")),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn is_no_command(text: &str) -> bool {
+    text.trim().is_empty() || text.contains('\0')
 }
 
 fn complete_check(check: DraftCheck, problems: &mut Vec<Problem>) -> Option<Check> {
@@ -258,7 +295,7 @@ fn complete_check(check: DraftCheck, problems: &mut Vec<Problem>) -> Option<Chec
         baseline: full.baseline.unwrap_or(Baseline::MustPass),
         timeout_s: full.timeout_s.unwrap_or(600),
     };
-    let problem = if check.run.is_empty() || check.run.contains('\0') {
+    let problem = if is_no_command(&check.run) {
         Some(("a check is empty", "give a command, as in --check \"cargo test\""))
     } else if !(1..=REPEAT_MAX).contains(&check.repeat) {
         Some(("a check repeats less than once or more than 1000 times", "choose a number in between"))
@@ -274,7 +311,7 @@ fn complete_check(check: DraftCheck, problems: &mut Vec<Problem>) -> Option<Chec
     Some(check)
 }
 
-fn joined<T: PartialEq>(mut upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
+pub(crate) fn joined<T: PartialEq>(mut upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
     for item in lower {
         if !upper.contains(&item) {
             upper.push(item);
@@ -283,7 +320,7 @@ fn joined<T: PartialEq>(mut upper: Vec<T>, lower: Vec<T>) -> Vec<T> {
     upper
 }
 
-fn tighter(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+pub(crate) fn tighter(a: Option<u32>, b: Option<u32>) -> Option<u32> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
@@ -360,5 +397,30 @@ mod tests {
         assert_eq!(merged.max_files, Some(4));
         assert_eq!(merged.checks.len(), 2);
         assert_eq!(merged.protect, ["x"]);
+    }
+
+    #[test]
+    fn setup_is_one_sources_and_its_names_belong_to_it() {
+        let setup = |run: &str, name: &str| Draft {
+            setup: vec![run.to_owned()],
+            setup_network: vec![name.to_owned()],
+            ..Draft::default()
+        };
+        let merged = setup(" npm ci ", "a.example").over(setup("make deps", "b.example")).complete("x").unwrap();
+        assert_eq!((merged.setup, merged.setup_network), (vec!["npm ci".to_owned()], vec!["a.example".to_owned()]));
+        let network_alone = Draft { setup_network: vec!["a.example".into()], ..Draft::default() };
+        assert_eq!(problems(network_alone, "x"), ["`setup_network` is for setup commands, and there are none"]);
+        assert_eq!(
+            problems(setup("\0", "Not A Name"), "x"),
+            ["a setup command is empty", "`Not A Name` is not the name of a host"]
+        );
+    }
+
+    #[test]
+    fn a_contract_without_setup_is_stored_as_before_there_was_any() {
+        let stored = serde_json::to_string(&Draft::default().complete("x").unwrap()).unwrap();
+        assert!(!stored.contains("setup"), "{stored}");
+        let read: Contract = serde_json::from_str(&stored).unwrap();
+        assert!(read.setup.is_empty() && read.setup_network.is_empty());
     }
 }

@@ -43,6 +43,9 @@ pub enum TaskEvent {
         endpoint: Endpoint,
         /// Version of errand that accepted it.
         version: String,
+        /// What files of the repository asked for, and what came of it, for people. Absent means nothing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notices: Vec<String>,
     },
     /// What the model is told at the start is fixed: the same bytes for the whole life of the task.
     Briefed { settings: ModelSettings, system: Text, tools: Text, opening: Text },

@@ -191,13 +191,15 @@ pub enum Phase {
     RegressionOld,
     /// The regression command on the result: it must pass.
     RegressionNew,
+    /// A setup command in the fresh workspace, before the baseline: it must pass.
+    Setup,
 }
 
 /// What errand found when it ran a check itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckRecord {
     pub phase: Phase,
-    /// Position in the contract's checks; 0 for the regression command.
+    /// Position in the contract's checks, or in its setup commands; 0 for the regression command.
     pub index: u32,
     pub command: String,
     /// The tree it ran on.

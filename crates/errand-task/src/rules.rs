@@ -18,6 +18,7 @@ mod references_exist;
 mod regression_proven;
 mod report_complete;
 mod resting;
+mod setup;
 mod stop_requested;
 
 use crate::action::Action;
@@ -30,6 +31,7 @@ pub const RULES: &[Rule] = &[
     interrupted_request::rule,
     stop_requested::rule,
     prepare::rule,
+    setup::rule,
     baseline::rule,
     brief::rule,
     call_tools::rule,

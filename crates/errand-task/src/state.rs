@@ -38,6 +38,7 @@ pub struct State {
     pub submitted: Submitted,
     pub workspace: Option<Workspace>,
     pub prepare_failed: Option<String>,
+    pub setup: Vec<CheckRecord>,
     pub baseline: Vec<CheckRecord>,
     pub brief: Option<Brief>,
     pub conversation: Vec<Message>,
@@ -75,6 +76,7 @@ pub struct Submitted {
     pub contract: Contract,
     pub source: Source,
     pub endpoint: Endpoint,
+    pub notices: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -205,7 +207,8 @@ pub struct Spend {
 impl State {
     /// The fold's start; `None` when the journal does not begin with a submission.
     pub fn begin(id: TaskId, first: &Record) -> Option<Self> {
-        let Event::Task(TaskEvent::Submitted { name, contract, source, endpoint, version: _ }) = &first.event else {
+        let Event::Task(TaskEvent::Submitted { name, contract, source, endpoint, version: _, notices }) = &first.event
+        else {
             return None;
         };
         Some(Self {
@@ -219,9 +222,11 @@ impl State {
                 contract: contract.as_ref().clone(),
                 source: source.clone(),
                 endpoint: endpoint.clone(),
+                notices: notices.clone(),
             },
             workspace: None,
             prepare_failed: None,
+            setup: Vec::new(),
             baseline: Vec::new(),
             brief: None,
             conversation: Vec::new(),
@@ -325,8 +330,9 @@ impl State {
         if matches!(self.idle, Some(Stop::Refusal { .. })) {
             self.idle = None;
         }
-        // A baseline that stopped the task is measured again; one that did not stays.
+        // A setup or baseline that stopped the task is done again; one that did not stays.
         if self.brief.is_none() {
+            self.setup.clear();
             self.baseline.clear();
         }
     }
@@ -456,6 +462,7 @@ impl State {
         match event {
             CheckEvent::Started { .. } => {}
             CheckEvent::Ended { record } => match (record.phase, &mut self.finish) {
+                (Phase::Setup, _) => self.setup.push(record.clone()),
                 (Phase::Baseline, _) => self.baseline.push(record.clone()),
                 (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, Some(finish)) => {
                     finish.checks.push(record.clone());

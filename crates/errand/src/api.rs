@@ -4,7 +4,9 @@
 
 use errand_task::contract::{Check, Contract, Economy, Mode};
 use errand_task::facts::{ChangeKind, FileChange, Phase};
+use errand_task::id::Digest;
 use errand_task::report::Report;
+use errand_task::repository_config::{NamedFile, Trust};
 use errand_task::summary::Summary;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,38 @@ pub struct Submit {
     pub key: String,
     /// Find every problem and say what would be enforced, but start nothing.
     pub is_dry_run: bool,
+    /// What repositories may run, by the person's own trust file.
+    pub trusts: Vec<Trust>,
+}
+
+/// A repository to look at, as `errand trust` does.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Look {
+    pub directory: String,
+    /// Absent means `HEAD`.
+    pub base: Option<String>,
+}
+
+/// What the files of a repository would run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Repository {
+    pub repository: String,
+    pub base_commit: String,
+    pub base_name: String,
+    /// Why `.errand/config.toml` cannot be taken, when that is so.
+    pub problem: Option<String>,
+    pub setup: Vec<String>,
+    /// Names the setup commands may reach.
+    pub network: Vec<String>,
+    pub checks: Vec<String>,
+    /// Files of the base that the commands name.
+    pub files: Vec<NamedFile>,
+    /// What trust is bound to: of all of the above. Absent when nothing would run.
+    pub sha256: Option<Digest>,
+    /// Files that configure agents, without effect.
+    pub ignored: Vec<String>,
+    /// Whether the person has said yes to exactly this.
+    pub trusted: bool,
 }
 
 /// A contract as people read and write it: money in dollars.
@@ -38,6 +72,8 @@ pub struct Terms {
     pub budget: Budget,
     pub model: String,
     pub economy: Economy,
+    pub setup: Vec<String>,
+    pub setup_network: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +103,8 @@ impl Terms {
             },
             model: contract.model,
             economy: contract.economy,
+            setup: contract.setup,
+            setup_network: contract.setup_network,
         }
     }
 }
@@ -87,6 +125,8 @@ pub struct Submitted {
     pub n_uncommitted: u32,
     /// Where the model is asked, when that is not the vendor's own endpoint.
     pub other_endpoint: Option<String>,
+    /// What the repository's own files asked for, and what came of it.
+    pub notices: Vec<String>,
 }
 
 /// A line of `ls`.
@@ -153,6 +193,8 @@ pub struct Detail {
     pub hint: Option<String>,
     pub goal: String,
     pub contract: Terms,
+    /// What the repository's own files asked for, and what came of it.
+    pub notices: Vec<String>,
     pub repository: String,
     pub model: String,
     pub base_commit: String,

@@ -18,6 +18,7 @@ pub mod run;
 pub mod show;
 pub mod sim;
 pub mod stop;
+pub mod trust;
 pub mod undo;
 pub mod wait;
 
@@ -61,6 +62,7 @@ enum Verb {
     Resume(resume::Args),
     Rm(rm::Args),
     Cost(cost::Args),
+    Trust(trust::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Daemon(daemon::Verb),
@@ -113,6 +115,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Resume(args) => resume::run(&session, args).await,
         Verb::Rm(args) => rm::run(&session, args).await,
         Verb::Cost(args) => cost::run(&session, args).await,
+        Verb::Trust(args) => trust::run(&session, args).await,
         Verb::Doctor(args) => doctor::run(&session, args).await,
         Verb::Daemon(verb) => daemon::run(&session, verb).await,
         Verb::Demo(args) => demo::run(&session, args).await,

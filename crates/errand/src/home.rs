@@ -80,6 +80,13 @@ impl Home {
     }
 }
 
+/// The person's own settings: `$XDG_CONFIG_HOME/errand`, else `~/.config/errand`. `ERRAND_HOME` moves state, not these.
+pub fn config_dir() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+    config.map(|config| config.join("errand"))
+}
+
 /// Endpoint and key travel as one pair.
 pub struct Endpoint {
     pub base_url: String,

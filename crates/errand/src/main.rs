@@ -12,6 +12,7 @@ mod home;
 mod screen;
 mod show;
 mod terminal;
+mod trust_file;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 pub mod events;
 
 use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Detail, Diff, DiffFile};
-use crate::cli::run::enforced;
+use crate::cli::run::{enforced, noticed};
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::terminal::own_name;
 use errand_task::facts::{ChangeKind, Phase};
@@ -45,11 +45,13 @@ pub fn detail(screen: &Screen, detail: &Detail) -> Vec<String> {
         // What errand measured comes first: it is what the verdict rests on.
         Some(report) => {
             out.push(format!("  goal: {}", safe_line(&detail.goal, screen.width.saturating_sub(8))));
+            out.extend(noticed(screen, &detail.notices));
             out.extend(measured(screen, detail));
             out.extend(the_report(screen, report));
         }
         None => {
             out.extend(enforced(screen, &detail.contract, &detail.model));
+            out.extend(noticed(screen, &detail.notices));
             out.extend(measured(screen, detail));
         }
     }
@@ -187,6 +189,7 @@ fn check_lines(screen: &Screen, check: &CheckResult) -> Vec<String> {
         Phase::Result => "result",
         Phase::RegressionOld => "old code + new tests",
         Phase::RegressionNew => "new code",
+        Phase::Setup => "setup",
     };
     let runs = match (check.runs, check.failed_runs) {
         (1, _) => check.outcome.clone(),

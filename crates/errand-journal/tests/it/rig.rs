@@ -195,6 +195,7 @@ pub fn submitted() -> Event {
         },
         endpoint: Endpoint { base_url: "https://host".to_owned(), credential: CredentialId::new("k") },
         version: "0".to_owned(),
+        notices: Vec::new(),
     })
 }
 

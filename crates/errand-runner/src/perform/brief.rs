@@ -93,6 +93,7 @@ fn opening(state: &State, facts: &Facts, versions: &[String]) -> String {
     push(&mut out, &format!("# The job\n\n{}\n\n# The contract\n", contract.goal));
     push_contract(&mut out, contract);
     push(&mut out, "\n# Measured before you started\n");
+    push_setup(&mut out, &state.setup);
     push_checks(&mut out, &state.baseline);
     if !versions.is_empty() {
         push(&mut out, &format!("\nTools: {}", versions.join("; ")));
@@ -164,6 +165,13 @@ fn push_contract(out: &mut String, contract: &Contract) {
     }
     let budget = contract.budget;
     push(out, &format!("- Limits: {} steps, {} minutes, {}.", budget.steps, budget.minutes, budget.dollars));
+}
+
+fn push_setup(out: &mut String, setup: &[CheckRecord]) {
+    for record in setup {
+        let seconds = record.duration_ms as f64 / 1_000.0;
+        push(out, &format!("`{}` has set up your workspace ({seconds:.1} s); you need not run it.", record.command));
+    }
 }
 
 fn push_checks(out: &mut String, baseline: &[CheckRecord]) {

@@ -1,4 +1,5 @@
-//! Runs a check of the contract: on the base in the workspace, or on a clean checkout of a tree.
+//! Runs a check of the contract: on the base in the workspace, or on a clean checkout of a tree. Setup commands run here
+//! too: each by itself in the workspace, all of them in every clean checkout before its first check.
 
 use super::{Desk, Failed, blocking};
 use errand_task::contract::{Baseline, Check};
@@ -7,7 +8,7 @@ use errand_task::facts::{ChangeKind, CheckRecord, Phase, RunEnd};
 use errand_task::id::TreeId;
 use errand_task::state::State;
 use errand_task::test_paths;
-use errand_task::text::Text;
+use errand_task::text::{Blob, Text};
 use errand_tools::{check_excerpt, test_totals};
 use errand_workspace::command;
 use errand_workspace::diff::mix_trees;
@@ -16,57 +17,71 @@ use errand_workspace::workspace::Workspace;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Wall time of one run of the regression command, in seconds.
-const REGRESSION_TIMEOUT_S: u32 = 600;
+/// Wall time of one run of the regression command or a setup command, in seconds; what a check gets by itself.
+const TIMEOUT_S: u32 = 600;
+
+/// A clean checkout of a tree.
+#[derive(Clone)]
+pub(super) struct Checkout {
+    tree: TreeId,
+    workspace: Arc<Workspace>,
+    /// The setup command that failed in it: no check can say anything there.
+    broken: Option<(CheckRecord, Vec<Blob>)>,
+}
 
 impl Desk {
     pub(super) async fn check(&mut self, state: &State, phase: Phase, index: u32) -> Result<(), Failed> {
-        let check = match (phase, state.contract().checks.get(index as usize), &state.contract().regression) {
-            (Phase::Baseline | Phase::Result, Some(check), _) => check.clone(),
-            (Phase::RegressionOld | Phase::RegressionNew, _, Some(command)) => {
-                let run = command.clone();
-                Check { run, repeat: 1, baseline: Baseline::MayFail, timeout_s: REGRESSION_TIMEOUT_S }
-            }
-            _ => return Err(Failed::internal("the contract has no such check")),
+        let contract = state.contract();
+        let at = index as usize;
+        let check = match phase {
+            Phase::Setup => contract.setup.get(at).map(|command| once(command)),
+            Phase::Baseline | Phase::Result => contract.checks.get(at).cloned(),
+            Phase::RegressionOld | Phase::RegressionNew => contract.regression.as_ref().map(|command| once(command)),
         };
+        let check = check.ok_or_else(|| Failed::internal("the contract has no such check"))?;
         let started = CheckEvent::Started { phase, index, command: check.run.clone() };
         self.live.intend(Event::Check(started)).await?;
-        let (workspace, tree) = match phase {
-            Phase::Baseline => {
-                let context = self.tools(state).await?;
-                (Arc::clone(&context.workspace), context.workspace.base().clone())
+        let checkout = match phase {
+            Phase::Setup | Phase::Baseline => {
+                let workspace = Arc::clone(&self.tools(state).await?.workspace);
+                Checkout { tree: workspace.base().clone(), workspace, broken: None }
             }
-            Phase::Result | Phase::RegressionNew => {
-                let tree = result_tree(state)?;
-                (self.checkout(state, &tree).await?, tree)
-            }
+            Phase::Result | Phase::RegressionNew => self.checkout(state, &result_tree(state)?).await?,
             Phase::RegressionOld => match self.old_code_with_new_tests(state).await? {
-                Ok(tree) => (self.checkout(state, &tree).await?, tree),
-                Err(text) => {
-                    let event = CheckEvent::RegressionNotProvable { text };
-                    self.live.note(vec![Event::Check(event)], Vec::new()).await;
-                    return Ok(());
-                }
+                Ok(tree) => self.checkout(state, &tree).await?,
+                Err(text) => return self.not_provable(text).await,
             },
         };
-        let record = self.run_check(state, phase, index, &check, &workspace, tree).await;
-        if phase == Phase::Baseline {
-            // What the checks wrote is not the task's work; build output that is ignored stays and keeps builds warm.
+        let Checkout { tree, workspace, broken } = checkout;
+        let (record, blobs) = match broken {
+            Some((setup, _)) if phase == Phase::RegressionOld => {
+                return self.not_provable(format!("the old code cannot be tested: {}", setup.excerpt.trim_end())).await;
+            }
+            Some((setup, blobs)) => (CheckRecord { phase, index, command: check.run.clone(), ..setup }, blobs),
+            None => self.run_check(state, phase, index, &check, &workspace, tree).await,
+        };
+        let is_last_setup = at + 1 == contract.setup.len() || !record.is_green();
+        if phase == Phase::Baseline || phase == Phase::Setup && is_last_setup {
+            // What these wrote is not the task's work; build output that is ignored stays and keeps builds warm. One setup
+            // command may build on what another wrote.
             let workspace = Arc::clone(&workspace);
             blocking(move || workspace.restore(&workspace.base().clone())).await?.map_err(Failed::internal)?;
         }
-        let (record, blobs) = record;
         if phase == Phase::RegressionOld && !record.is_green() && did_not_build(&record.excerpt) {
             let text = format!(
                 "the new tests do not build on the old code, so that they are red there proves nothing; write them against \
                  what the old code has:\n{}",
                 record.excerpt.trim_end()
             );
-            let event = Event::Check(CheckEvent::RegressionNotProvable { text });
-            self.live.note(vec![event], Vec::new()).await;
-            return Ok(());
+            return self.not_provable(text).await;
         }
         self.live.note(vec![Event::Check(CheckEvent::Ended { record })], blobs).await;
+        Ok(())
+    }
+
+    async fn not_provable(&self, text: String) -> Result<(), Failed> {
+        let event = Event::Check(CheckEvent::RegressionNotProvable { text });
+        self.live.note(vec![event], Vec::new()).await;
         Ok(())
     }
 
@@ -78,7 +93,7 @@ impl Desk {
         check: &Check,
         workspace: &Workspace,
         tree: TreeId,
-    ) -> (CheckRecord, Vec<errand_task::text::Blob>) {
+    ) -> (CheckRecord, Vec<Blob>) {
         let progress = self.shared.progress(&state.id);
         // One run tells whether the base is green; how often a flaky check fails there is worth measuring.
         let n_wanted = match (phase, check.baseline) {
@@ -125,12 +140,10 @@ impl Desk {
         (record, blobs)
     }
 
-    /// A clean checkout of the tree; the one of the last check is used again for the same tree.
-    async fn checkout(&mut self, state: &State, tree: &TreeId) -> Result<Arc<Workspace>, Failed> {
-        if let Some((at, workspace)) = &self.checkout
-            && at == tree
-        {
-            return Ok(Arc::clone(workspace));
+    /// A clean checkout of the tree, set up; the one of the last check is used again for the same tree.
+    async fn checkout(&mut self, state: &State, tree: &TreeId) -> Result<Checkout, Failed> {
+        if let Some(checkout) = self.checkout.as_ref().filter(|checkout| checkout.tree == *tree) {
+            return Ok(checkout.clone());
         }
         self.shared.progress(&state.id).say("laying out a clean checkout of the result");
         self.checkout = None;
@@ -141,8 +154,38 @@ impl Desk {
             Workspace::create(&ledger, &wanted, &dir).map_err(|error| error.to_string())
         });
         let workspace = Arc::new(made.await?.map_err(Failed::Internal)?);
-        self.checkout = Some((tree.clone(), Arc::clone(&workspace)));
-        Ok(workspace)
+        let broken = self.set_up(state, &workspace, tree).await?;
+        let checkout = Checkout { tree: tree.clone(), workspace, broken };
+        self.checkout = Some(checkout.clone());
+        Ok(checkout)
+    }
+
+    /// Runs the setup commands in a clean checkout and puts the files of the tree back as they were. Answers with the
+    /// first command that failed, worded for the check that cannot run.
+    async fn set_up(
+        &self,
+        state: &State,
+        workspace: &Arc<Workspace>,
+        tree: &TreeId,
+    ) -> Result<Option<(CheckRecord, Vec<Blob>)>, Failed> {
+        let commands = &state.contract().setup;
+        for (index, command) in (0..).zip(commands) {
+            let setup = once(command);
+            let (mut record, blobs) = self.run_check(state, Phase::Setup, index, &setup, workspace, tree.clone()).await;
+            if !record.is_green() {
+                record.excerpt = format!(
+                    "the setup command `{command}` failed in the clean checkout ({}), so nothing was checked there:\n{}",
+                    record.end.headline(),
+                    record.excerpt
+                );
+                return Ok(Some((record, blobs)));
+            }
+        }
+        if !commands.is_empty() {
+            let (workspace, tree) = (Arc::clone(workspace), tree.clone());
+            blocking(move || workspace.restore(&tree)).await?.map_err(Failed::internal)?;
+        }
+        Ok(None)
     }
 
     pub(super) fn checks_dir(&self, state: &State) -> std::path::PathBuf {
@@ -170,6 +213,10 @@ impl Desk {
         let mixed = blocking(move || mix_trees(&ledger, &base, &result, &tests)).await?.map_err(Failed::internal)?;
         Ok(Ok(mixed))
     }
+}
+
+fn once(command: &str) -> Check {
+    Check { run: command.to_owned(), repeat: 1, baseline: Baseline::MustPass, timeout_s: TIMEOUT_S }
 }
 
 /// Words of the common compilers and test collectors for "it never came to a test".

@@ -1,6 +1,6 @@
-//! The workspace is laid out before the first thing that needs it: a baseline check or a tool call.
+//! The workspace is laid out before the first thing that needs it: a setup command, a baseline check or a tool call.
 //!
-//! A job without checks can ask the model at once; its first request does not wait for files to be written.
+//! A job without these can ask the model at once; its first request does not wait for files to be written.
 
 use super::ending;
 use crate::action::Action;
@@ -14,6 +14,9 @@ pub fn rule(state: &State) -> Option<Action> {
     if let Some(text) = &state.prepare_failed {
         return Some(ending::end(state, End::EnvironmentNotReady { text: text.clone() }));
     }
-    let needs_it = !state.contract().checks.is_empty() || state.calls.iter().any(|open| open.result.is_none());
+    let contract = state.contract();
+    let needs_it = !contract.setup.is_empty()
+        || !contract.checks.is_empty()
+        || state.calls.iter().any(|open| open.result.is_none());
     needs_it.then_some(Action::PrepareWorkspace)
 }

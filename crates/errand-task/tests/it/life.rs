@@ -64,6 +64,7 @@ impl Life {
             },
             endpoint: Endpoint { base_url: "http://model".to_owned(), credential: CredentialId::new("k") },
             version: "0.1.0".to_owned(),
+            notices: Vec::new(),
         };
         Self { records: Vec::new(), now_ms: BIRTH_MS }.then(Event::Task(submitted))
     }

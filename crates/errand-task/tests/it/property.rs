@@ -38,6 +38,9 @@ fn contract(tape: &mut Tape<'_>) -> Draft {
         3 => draft(&[], &[], Some("make t")),
         _ => Draft { mode: Some(Mode::Plan), ..Draft::default() },
     };
+    if tape.pick(4) == 3 {
+        draft.setup = vec!["make deps".to_owned()];
+    }
     draft.budget = DraftBudget { usd: Some(0.5), steps: Some(6), minutes: Some(45) };
     draft
 }
@@ -216,7 +219,9 @@ impl World<'_> {
             Action::RunCheck { phase, index } => {
                 let end = match phase {
                     Phase::RegressionOld if !self.tape.has() => exited(1),
-                    Phase::RegressionOld | Phase::Baseline | Phase::Result | Phase::RegressionNew => self.end(),
+                    Phase::RegressionOld | Phase::Baseline | Phase::Result | Phase::RegressionNew | Phase::Setup => {
+                        self.end()
+                    }
                 };
                 self.note(checked(phase, index, "make", end));
             }

@@ -194,6 +194,46 @@ fn the_baseline_runs_before_a_cent_is_spent() {
     }
 }
 
+fn set_up(commands: &[&str]) -> Life {
+    let setup = commands.iter().map(|&command| command.to_owned()).collect();
+    Life::of(errand_task::contract::Draft { setup, ..draft(&["make"], &[], None) })
+}
+
+#[test]
+fn setup_comes_before_everything_that_rests_on_it() {
+    let setup = |index| Action::RunCheck { phase: Phase::Setup, index };
+    let ran = |index, command, end| checked(Phase::Setup, index, command, end);
+    let not_ready = |text: &str| records([over(End::EnvironmentNotReady { text: text.to_owned() })]);
+    let life = || set_up(&["npm ci", "make deps"]);
+    let ready = || life().then(prepared());
+    let green = || ready().then(ran(0, "npm ci", exited(0))).then(ran(1, "make deps", exited(0)));
+    let red = || ready().then(ran(0, "npm ci", exited(1)));
+    for (name, life, expected) in [
+        ("a workspace first", life(), Action::PrepareWorkspace),
+        ("also when there is nothing else to run", set_up_alone(), Action::PrepareWorkspace),
+        ("in order", ready(), setup(0)),
+        ("all of them", ready().then(ran(0, "npm ci", exited(0))), setup(1)),
+        ("then the baseline", green(), baseline(0)),
+        (
+            "a red one ends it",
+            red(),
+            not_ready("the setup command `npm ci` failed in the workspace (exit 1):\nline 1\nline 2"),
+        ),
+        ("and is run again on resume", red().record().then(resumed()), setup(0)),
+        (
+            "a green one is not",
+            green().then(briefed()).then(completed(Verdict::Verified)).then(says("more")),
+            call_model(1),
+        ),
+    ] {
+        assert_eq!(life.next(), expected, "{name}");
+    }
+}
+
+fn set_up_alone() -> Life {
+    Life::of(errand_task::contract::Draft { setup: vec!["npm ci".to_owned()], ..draft(&[], &[], None) })
+}
+
 #[test]
 fn a_baseline_is_measured_again_only_when_it_stopped_the_task() {
     let red = Life::of(draft(&["make"], &[], None)).then(prepared());

@@ -176,6 +176,7 @@ fn submit(directory: &Path, model: Option<String>, endpoint: Endpoint) -> Result
         base_url: endpoint.base_url,
         key: endpoint.key,
         is_dry_run: false,
+        trusts: Vec::new(),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::home::Endpoint;
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::show::amount;
 use crate::terminal::own_name;
+use crate::trust_file::TrustFile;
 use errand_task::contract::{Baseline, Check, Draft, DraftBudget, DraftCheck, DraftFullCheck, Mode};
 use errand_task::verdict::ExitCode;
 use std::path::PathBuf;
@@ -117,6 +118,8 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         budget: DraftBudget { usd: args.budget, steps: args.steps, minutes: args.minutes },
         model: args.model,
         economy: None,
+        setup: Vec::new(),
+        setup_network: Vec::new(),
     };
     hand_off(flags.over(file_draft), &goal, args.name, args.base, args.dry_run)
 }
@@ -136,7 +139,8 @@ pub fn hand_off(
     })?;
     let endpoint = Endpoint::find()?;
     let directory = crate::home::current_directory()?;
-    Ok(Submit { contract, name, directory, base, base_url: endpoint.base_url, key: endpoint.key, is_dry_run })
+    let trusts = TrustFile::find().trusts()?;
+    Ok(Submit { contract, name, directory, base, base_url: endpoint.base_url, key: endpoint.key, is_dry_run, trusts })
 }
 
 /// What a person sees after handing off: id, what will be enforced, what to type next.
@@ -159,6 +163,7 @@ fn receipt(screen: &Screen, submitted: &Submitted) -> String {
         ));
     }
     out.push(line(screen, "base", &base));
+    out.extend(noticed(screen, &submitted.notices));
     if let Some(endpoint) = &submitted.other_endpoint {
         out.push(line(screen, "endpoint", &safe(endpoint)));
     }
@@ -181,6 +186,12 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
         Mode::Answer => "answer: nothing may be edited",
     };
     out.push(line(screen, "mode", mode));
+    for command in &contract.setup {
+        out.push(line(screen, "setup", &safe(command)));
+    }
+    if !contract.setup_network.is_empty() {
+        out.push(line(screen, "", &format!("may reach {}", safe(&contract.setup_network.join("  ")))));
+    }
     for check in &contract.checks {
         out.push(line(screen, "check", &check_text(check)));
     }
@@ -208,6 +219,11 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     let budget = format!("{}, {steps} steps, {minutes} minutes on {}", amount(*usd), safe(model));
     out.push(line(screen, "budget", &budget));
     out
+}
+
+/// What the repository's own files asked for, and what came of it.
+pub fn noticed(screen: &Screen, notices: &[String]) -> Vec<String> {
+    notices.iter().map(|notice| line(screen, "repository", &safe(notice))).collect()
 }
 
 fn check_text(check: &Check) -> String {

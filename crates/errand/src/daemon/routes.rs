@@ -37,7 +37,8 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/v1/tasks/{id}/apply", post(apply))
         .route("/v1/tasks/{id}/undo", post(undo))
         .route("/v1/ledger", get(ledger))
-        .route("/v1/doctor", get(look))
+        .route("/v1/doctor", get(health))
+        .route("/v1/repository", post(look))
         .route("/v1/shutdown", post(shutdown))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(daemon)
@@ -111,30 +112,29 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         base: body.base,
         base_url: body.base_url,
         key: SecretString::from(body.key),
+        trusts: body.trusts,
     };
     let submission = daemon.supervisor.receive(submission)?;
-    let contract = api::Terms::of(submission.contract());
-    let (id, model, source) = match body.is_dry_run {
-        true => {
-            let (model, source) = daemon.supervisor.examine(&submission).await?;
-            (None, model, source)
-        }
+    let (id, examined) = match body.is_dry_run {
+        true => (None, daemon.supervisor.examine(&submission).await?),
         false => {
             let accepted = daemon.supervisor.submit(submission).await?;
-            (Some(accepted.id), accepted.model, accepted.source)
+            (Some(accepted.id), accepted.examined)
         }
     };
+    let source = examined.source;
     Ok(Json(api::Submitted {
         id: id.map(|id| id.to_string()),
         name: body.name,
         state: Status::Submitted.to_string(),
-        contract,
-        model,
+        contract: api::Terms::of(&examined.contract),
+        model: examined.model,
         repository: source.repository,
         base_commit: source.base_commit.to_string(),
         base_name: source.base_name,
         n_uncommitted: source.n_uncommitted,
         other_endpoint,
+        notices: examined.notices,
     }))
 }
 
@@ -249,7 +249,26 @@ fn applied(touched: Touched) -> api::Applied {
     api::Applied { target: touched.target, files: touched.files, skipped: touched.skipped }
 }
 
-async fn look(State(daemon): State<Daemon>) -> Json<api::Health> {
+/// What the files of a repository would run; whether that is trusted, the person's own file says.
+async fn look(State(daemon): State<Daemon>, Json(body): Json<api::Look>) -> Answer<api::Repository> {
+    let (source, files) = daemon.supervisor.look(body.directory.as_ref(), body.base.as_deref()).await?;
+    let sha256 = (!files.runs.is_empty()).then(|| files.runs.digest());
+    Ok(Json(api::Repository {
+        repository: source.repository,
+        base_commit: source.base_commit.to_string(),
+        base_name: source.base_name,
+        problem: files.problem().map(str::to_owned),
+        setup: files.runs.setup,
+        network: files.runs.network,
+        checks: files.runs.checks,
+        files: files.runs.files,
+        sha256,
+        ignored: files.ignored,
+        trusted: false,
+    }))
+}
+
+async fn health(State(daemon): State<Daemon>) -> Json<api::Health> {
     Json(doctor::look(&daemon.supervisor, &daemon.home).await)
 }
 

@@ -22,6 +22,7 @@ pub fn detail(state: &State) -> Detail {
         hint: turn.parked.as_ref().map(|parked| parked.hint.clone()),
         goal: state.contract().goal.clone(),
         contract: Terms::of(state.contract()),
+        notices: state.submitted.notices.clone(),
         repository: summary.repository,
         model: summary.model,
         base_commit: state.submitted.source.base_commit.to_string(),
@@ -55,10 +56,10 @@ pub fn detail(state: &State) -> Detail {
     }
 }
 
-/// The baseline, then the checks of the newest report.
+/// Setup and baseline, then the checks of the newest report.
 fn checks(state: &State) -> Vec<CheckResult> {
     let newest = state.finish.as_ref().map_or(state.checked.as_slice(), |finish| finish.checks.as_slice());
-    state.baseline.iter().chain(newest).map(check).collect()
+    state.setup.iter().chain(&state.baseline).chain(newest).map(check).collect()
 }
 
 fn check(record: &CheckRecord) -> CheckResult {

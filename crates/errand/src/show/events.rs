@@ -133,8 +133,10 @@ impl Teller {
 
 fn task(screen: &Screen, event: &TaskEvent, width: usize) -> Vec<String> {
     match event {
-        TaskEvent::Submitted { contract, .. } => {
-            vec![format!("handed off: {}", safe_line(&contract.goal, width.saturating_sub(12)))]
+        TaskEvent::Submitted { contract, notices, .. } => {
+            let mut lines = vec![format!("handed off: {}", safe_line(&contract.goal, width.saturating_sub(12)))];
+            lines.extend(notices.iter().map(|notice| safe_line(notice, width)));
+            lines
         }
         TaskEvent::Briefed { settings, .. } => vec![format!("briefed for {}", safe(&settings.model))],
         TaskEvent::Parked { text, hint } => {
@@ -156,7 +158,9 @@ fn check(screen: &Screen, event: &CheckEvent, width: usize) -> Vec<String> {
         CheckEvent::Started { .. } => Vec::new(),
         CheckEvent::RegressionNotProvable { text } => vec![format!("no regression proof: {}", safe_line(text, width))],
         CheckEvent::Ended { record } => {
+            let what = if record.phase == Phase::Setup { "setup" } else { "check" };
             let on = match record.phase {
+                Phase::Setup => "in the workspace",
                 Phase::Baseline => "on the base",
                 Phase::Result => "on a clean checkout of the result",
                 Phase::RegressionOld => "on the old code with the new tests",
@@ -169,7 +173,7 @@ fn check(screen: &Screen, event: &CheckEvent, width: usize) -> Vec<String> {
             };
             let look = if record.is_green() { Look::Good } else { Look::Warn };
             vec![format!(
-                "check {on}: {}  {}",
+                "{what} {on}: {}  {}",
                 safe_line(&record.command, 60),
                 screen.paint(look, &format!("{runs} · {}", duration(record.duration_ms)))
             )]

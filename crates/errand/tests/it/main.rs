@@ -27,6 +27,7 @@ mod secrets;
 mod several;
 mod starting;
 mod stopping;
+mod trust;
 mod verbs;
 mod workspaces;
 

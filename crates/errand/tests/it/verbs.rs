@@ -231,7 +231,7 @@ fn every_verb_explains_itself() {
     let help = place.errand(&["--help"]).exits(0).out();
     for verb in [
         "run", "ask", "ls", "show", "logs", "wait", "diff", "apply", "undo", "reply", "stop", "resume", "rm", "cost",
-        "doctor", "daemon", "demo",
+        "trust", "doctor", "daemon", "demo",
     ] {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is missing in:\n{help}");
         place.errand(&[verb, "--help"]).exits(0);

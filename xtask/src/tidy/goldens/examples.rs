@@ -43,6 +43,7 @@ examples! {
             credential: CredentialId::new("anthropic-default"),
         },
         version: "0.1.0".to_owned(),
+        notices: Vec::new(),
     }),
     Task(TaskEvent::Briefed {
         settings: settings(Thinking::Adaptive),
@@ -177,6 +178,7 @@ fn further() -> Vec<(&'static str, Event)> {
                 source: source(),
                 endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
                 version: "0.1.0".to_owned(),
+                notices: Vec::new(),
             }),
         ),
         (
@@ -187,6 +189,22 @@ fn further() -> Vec<(&'static str, Event)> {
                 source: source(),
                 endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
                 version: "0.1.0".to_owned(),
+                notices: Vec::new(),
+            }),
+        ),
+        (
+            "setup",
+            Event::Task(TaskEvent::Submitted {
+                name: None,
+                contract: Box::new(Contract {
+                    setup: vec!["npm ci".to_owned()],
+                    setup_network: vec!["registry.example".to_owned()],
+                    ..bare_contract(Mode::Change)
+                }),
+                source: source(),
+                endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
+                version: "0.1.0".to_owned(),
+                notices: vec!["ignored: .mcp.json (errand starts nothing from it)".to_owned()],
             }),
         ),
         ("thinking_budget", briefed(Thinking::Budget { tokens: 4_096 })),
@@ -215,6 +233,7 @@ fn further() -> Vec<(&'static str, Event)> {
         ("baseline", check_ended(Phase::Baseline)),
         ("regression_old", check_ended(Phase::RegressionOld)),
         ("regression_new", check_ended(Phase::RegressionNew)),
+        ("setup", check_ended(Phase::Setup)),
         ("partial", filed(Outcome::Partial)),
         ("blocked", filed(Outcome::Blocked)),
         ("nothing_to_change", filed(Outcome::NothingToChange)),
@@ -235,6 +254,8 @@ fn contract() -> Contract {
         budget: Budget { dollars: Pico(2_000_000_000_000), steps: 80, minutes: 45 },
         model: "sonnet".to_owned(),
         economy: Economy::Live,
+        setup: Vec::new(),
+        setup_network: Vec::new(),
     }
 }
 
@@ -252,6 +273,8 @@ fn bare_contract(mode: Mode) -> Contract {
         budget: Budget { dollars: Pico(2_000_000_000_000), steps: 80, minutes: 45 },
         model: "sonnet".to_owned(),
         economy: Economy::Auto,
+        setup: Vec::new(),
+        setup_network: Vec::new(),
     }
 }
 

@@ -1,0 +1,200 @@
+//! What files of a repository ask errand to do, read from the base's tree in the ledger and never from the checkout.
+//!
+//! One file is read, `.errand/config.toml`; others that configure agents are only named, so that nobody wonders why they
+//! have no effect. Files that configure shells and tools (`.env`, `.envrc`, `.tool-versions`) are neither.
+
+mod named;
+
+use errand_task::contract::Contract;
+use errand_task::id::{Digest, TreeId};
+use errand_task::repository_config::{self, NamedFile, PATH, RepositoryConfig, Runs, Sound, Trust};
+use errand_workspace::ledger::{Ledger, LedgerError};
+use errand_workspace::trees::{self, EntryMode, TreeEntry};
+
+/// Largest file read, in bytes.
+const CONFIG_BYTES: u64 = 64 * 1024;
+/// Files that commands may name, in all.
+const NAMED_FILES: usize = 500;
+/// Ignored files that are listed by name.
+const IGNORED_SHOWN: usize = 6;
+/// Configure agents, and are not ours to follow.
+const FOREIGN: [&str; 4] = [".claude/settings.json", ".claude/settings.local.json", ".mcp.json", "errand.toml"];
+/// Ours, and only one file in it means anything.
+const OWN_FOLDER: &str = ".errand";
+
+/// What the base's files ask for.
+#[derive(Clone, Debug)]
+pub struct RepositoryFiles {
+    /// The file's terms; `None` when there is no such file, else why it cannot be taken.
+    config: Option<Result<Sound, String>>,
+    pub runs: Runs,
+    /// Present, and without any effect.
+    pub ignored: Vec<String>,
+}
+
+impl RepositoryFiles {
+    /// Reads them from a tree of the ledger.
+    pub fn of(ledger: &Ledger, tree: &TreeId) -> Result<Self, LedgerError> {
+        let entries = ledger.list_tree(tree)?;
+        let ignored = entries.iter().map(TreeEntry::shown).filter(|path| is_ignored(path)).collect();
+        let (config, runs) = match trees::find(&entries, PATH.as_bytes()) {
+            None => (None, Runs::default()),
+            Some(entry) => match sound(ledger, entry, &entries)? {
+                Ok((sound, runs)) => (Some(Ok(sound)), runs),
+                Err(problem) => (Some(Err(problem)), Runs::default()),
+            },
+        };
+        Ok(Self { config, runs, ignored })
+    }
+
+    /// Why the configuration cannot be taken, when that is so.
+    pub fn problem(&self) -> Option<&str> {
+        self.config.as_ref().and_then(|config| config.as_ref().err()).map(String::as_str)
+    }
+
+    /// Applies to the contract what may be applied; answers with what the person should know of it.
+    pub fn apply(&self, contract: &mut Contract, repository: &str, trusts: &[Trust]) -> Vec<String> {
+        let mut notices = Vec::new();
+        match &self.config {
+            None => {}
+            Some(Err(problem)) => notices.push(repository_config::refused(problem)),
+            Some(Ok(sound)) => {
+                notices.extend(sound.narrow(contract));
+                notices.extend(self.apply_runs(sound, contract, repository, trusts));
+            }
+        }
+        notices.extend(self.ignored_notice());
+        notices
+    }
+
+    fn apply_runs(&self, sound: &Sound, contract: &mut Contract, repository: &str, trusts: &[Trust]) -> Option<String> {
+        if self.runs.is_empty() || contract.mode.is_read_only() {
+            return None;
+        }
+        match is_trusted(&self.runs.digest(), repository, trusts) {
+            true => sound.add_runs(contract),
+            false => Some(self.runs.untrusted()),
+        }
+    }
+
+    fn ignored_notice(&self) -> Option<String> {
+        let shown = self.ignored.iter().take(IGNORED_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        match self.ignored.len() {
+            0 => None,
+            1 => Some(format!("ignored: {shown} (errand starts nothing from it)")),
+            n if n <= IGNORED_SHOWN => Some(format!("ignored: {shown} (errand starts nothing from them)")),
+            n => Some(format!("ignored: {shown} and {} more (errand starts nothing from them)", n - IGNORED_SHOWN)),
+        }
+    }
+}
+
+/// Whether the person said yes to exactly this, in exactly this repository.
+fn is_trusted(digest: &Digest, repository: &str, trusts: &[Trust]) -> bool {
+    trusts.iter().any(|trust| trust.repository == repository && trust.digest == *digest)
+}
+
+fn is_ignored(path: &str) -> bool {
+    let is_in_own_folder = path.strip_prefix(OWN_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    FOREIGN.contains(&path) || is_in_own_folder && path != PATH
+}
+
+/// The terms of the file and what it would run; the inner error is what is wrong with the file.
+fn sound(
+    ledger: &Ledger,
+    entry: &TreeEntry,
+    entries: &[TreeEntry],
+) -> Result<Result<(Sound, Runs), String>, LedgerError> {
+    if !entry.mode.is_file() {
+        return Ok(Err("not a regular file".to_owned()));
+    }
+    if entry.size > CONFIG_BYTES {
+        return Ok(Err("larger than 64 KiB".to_owned()));
+    }
+    let bytes = ledger.read_blob(&entry.id)?;
+    let Ok(text) = String::from_utf8(bytes) else { return Ok(Err("not UTF-8 text".to_owned())) };
+    let sound = match parse(&text) {
+        Ok(sound) => sound,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let mut runs = sound.runs();
+    let commands: Vec<&str> = runs.setup.iter().chain(&runs.checks).map(String::as_str).collect();
+    let named = match named::files(&commands, entries) {
+        Ok(named) if named.len() <= NAMED_FILES => named,
+        Ok(_) => return Ok(Err(format!("its commands name more than {NAMED_FILES} files"))),
+        Err(problem) => return Ok(Err(problem)),
+    };
+    for entry in named {
+        let bytes = match ledger.read_blob(&entry.id) {
+            Err(LedgerError::TooLarge { .. }) => {
+                return Ok(Err(format!("its commands name `{}`, which is too large to read", entry.shown())));
+            }
+            other => other?,
+        };
+        runs.files.push(named_file(entry, &bytes));
+    }
+    Ok(Ok((sound, runs)))
+}
+
+fn named_file(entry: &TreeEntry, bytes: &[u8]) -> NamedFile {
+    let mode = match entry.mode {
+        EntryMode::Executable => EntryMode::Executable,
+        EntryMode::Regular | EntryMode::Link | EntryMode::Submodule => EntryMode::Regular,
+    };
+    NamedFile {
+        path: entry.shown(),
+        mode: mode.as_str().to_owned(),
+        blob: entry.id.to_string(),
+        sha256: Digest::of(bytes),
+    }
+}
+
+fn parse(text: &str) -> Result<Sound, String> {
+    let config: RepositoryConfig = toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        format!("line {line}: {}", error.message().lines().collect::<Vec<_>>().join(" "))
+    })?;
+    config.sound()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_known_keys_are_read() {
+        for (text, part) in [
+            ("allow = [\"**\"]", "line 1: unknown field `allow`"),
+            ("protect = []\nsandbox = \"off\"", "line 2: unknown field `sandbox`"),
+            ("network = [\"a.example\"]", "unknown field `network`"),
+            ("[setup]\nrun = []\nenv = \"x\"", "line 3: unknown field `env`"),
+            ("[checks]\nrun = \"make\"", "invalid type"),
+            ("max_files = -1", "line 1: invalid value"),
+            ("protect = [", "line 1: "),
+            ("[setup]\nrun = [\"\"]", "a setup command is empty"),
+        ] {
+            let problem = parse(text).unwrap_err();
+            assert!(problem.contains(part) && !problem.contains('\n'), "{text:?}: {problem}");
+        }
+        assert!(parse("").unwrap().runs().is_empty());
+    }
+
+    #[test]
+    fn what_configures_agents_is_named() {
+        for (path, expected) in [
+            (".mcp.json", true),
+            (".claude/settings.json", true),
+            (".errand/hooks/start.sh", true),
+            (".errand", true),
+            ("errand.toml", true),
+            (PATH, false),
+            (".errands/config.toml", false),
+            ("sub/.mcp.json", false),
+            (".env", false),
+            (".envrc", false),
+            (".vscode/tasks.json", false),
+        ] {
+            assert_eq!(is_ignored(path), expected, "{path}");
+        }
+    }
+}
