@@ -17,6 +17,7 @@ use errand_journal::StoreError;
 use errand_task::action::Action;
 use errand_task::borders::Borders;
 use errand_task::id::{Digest, TaskId};
+use errand_task::network;
 use errand_task::state::State;
 use errand_tools::{Context, Jobs, KnownTree, Registry};
 use errand_workspace::ledger::Ledger;
@@ -113,6 +114,7 @@ impl Desk {
             files: workspace.files().map_err(Failed::internal)?,
             workspace: Arc::new(workspace),
             sandbox: Arc::clone(&self.shared.sandbox),
+            network: network::names(&state.contract().network).map_err(Failed::internal)?,
             borders: Borders::of(state.contract()).map_err(Failed::internal)?,
             max_diff_lines: state.contract().max_diff_lines,
             jobs: Jobs::new(state.next_run()),

@@ -240,12 +240,14 @@ impl Contract {
         if self.mode.is_read_only() && (!self.checks.is_empty() || self.regression.is_some()) {
             say("a plan or an answer changes nothing, so there is nothing to check", "leave the checks out");
         }
-        if self.network.len() > network::NAMES_MAX {
-            say("`network` grants more than 64 names", "name only what the job needs");
-        }
-        for name in &self.network {
-            if let Err(error) = name.parse::<Name>() {
-                say(&format!("`{}` in `network` {error}", network::shown(name.as_bytes())), error.hint());
+        for (field, names) in [("network", &self.network), ("setup_network", &self.setup_network)] {
+            if names.len() > network::NAMES_MAX {
+                say(&format!("`{field}` grants more than 64 names"), "name only what the job needs");
+            }
+            for name in names {
+                if let Err(error) = name.parse::<Name>() {
+                    say(&format!("`{}` in `{field}` {error}", network::shown(name.as_bytes())), error.hint());
+                }
             }
         }
         if self.setup.iter().any(|command| is_no_command(command)) {
@@ -253,9 +255,6 @@ impl Contract {
         }
         if self.setup.is_empty() && !self.setup_network.is_empty() {
             say("`setup_network` is for setup commands, and there are none", "give `setup`, or leave it out");
-        }
-        if let Err(text) = check_names(&self.setup_network) {
-            say(&text, "write names like registry.example.org");
         }
         if self.economy == Economy::Batch {
             say("batch delivery is not there yet", "leave `economy` out or say live");
@@ -266,17 +265,6 @@ impl Contract {
         if let Err(error) = Borders::of(self) {
             say(&error.to_string(), "write globs like src/auth/** or tests/*.py");
         }
-    }
-}
-
-/// Whether these can be names of hosts; the error is a sentence about the first that cannot.
-pub fn check_names(names: &[String]) -> Result<(), String> {
-    let is_name = |name: &str| {
-        !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c.is_ascii_uppercase())
-    };
-    match names.iter().find(|name| !is_name(name)) {
-        Some(name) => Err(format!("`{name}` is not the name of a host")),
-        None => Ok(()),
     }
 }
 

@@ -167,6 +167,9 @@ pub struct RunRecord {
     pub duration_ms: u64,
     pub n_lines: u64,
     pub log: Text,
+    /// What it did with names outside; absent means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkUse>,
 }
 
 impl RunRecord {
@@ -217,6 +220,9 @@ pub struct CheckRecord {
     /// What a known test runner counted, as `231 passed, 2 ignored`; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<String>,
+    /// What its runs did with names outside; absent means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network: Vec<NetworkUse>,
 }
 
 impl CheckRecord {

@@ -4,6 +4,7 @@
 //! and another there. Nothing is repaired or lower-cased: what is odd is refused, with what to write instead. Addresses
 //! are no names; to which address a name leads is looked at where it is resolved.
 
+use crate::facts::NetworkUse;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -196,6 +197,29 @@ impl fmt::Display for Name {
 /// A name that may be anything, fit for a sentence: printable ASCII, at most 100 characters.
 pub fn shown(name: &[u8]) -> String {
     name.escape_ascii().take(SHOWN_BYTES).map(char::from).collect()
+}
+
+/// The names of a contract, which were checked when it was completed.
+pub fn names(texts: &[String]) -> Result<Vec<Name>, BadName> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
+/// Adds what a command did to what others did, name by name.
+pub fn add_up(all: &mut Vec<NetworkUse>, more: &[NetworkUse]) {
+    for more in more {
+        match all.iter_mut().find(|known| known.name == more.name) {
+            Some(known) => {
+                known.n_connections = known.n_connections.saturating_add(more.n_connections);
+                known.sent_bytes = known.sent_bytes.saturating_add(more.sent_bytes);
+                known.received_bytes = known.received_bytes.saturating_add(more.received_bytes);
+                known.n_refused = known.n_refused.saturating_add(more.n_refused);
+                if more.refused.is_some() {
+                    known.refused.clone_from(&more.refused);
+                }
+            }
+            None => all.push(more.clone()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use crate::event::{
     CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, ReviewEvent, TaskEvent, ToolEvent, WorkspaceEvent,
 };
 use crate::facts::{
-    Call, CheckRecord, Endpoint, FileChange, ModelSettings, Phase, RequestFailure, RunRecord, Source, Stop,
+    Call, CheckRecord, Endpoint, FileChange, ModelSettings, NetworkUse, Phase, RequestFailure, RunRecord, Source, Stop,
 };
 use crate::id::{CallId, Seq, TaskId, TreeId};
 use crate::money::{Cost, Pico, Usage};
+use crate::network;
 use crate::report::Report;
 use crate::text::Text;
 use crate::verdict::{End, ExitCode, Status, Verdict};
@@ -52,6 +53,8 @@ pub struct State {
     /// Failed attempts at the current step, oldest first.
     pub failures: Vec<Failure>,
     pub runs: Vec<Run>,
+    /// What commands and checks did with names outside, by name.
+    pub network: Vec<NetworkUse>,
     /// Tool results so far; orders runs against edits.
     pub n_results: u32,
     /// `n_results` when a file last changed.
@@ -236,6 +239,7 @@ impl State {
             request: None,
             failures: Vec::new(),
             runs: Vec::new(),
+            network: Vec::new(),
             n_results: 0,
             last_edit: None,
             n_touches: 0,
@@ -443,6 +447,7 @@ impl State {
 
     /// A job is recorded twice, when it goes to the background and when it ends: how it ended counts, and when it began.
     fn remember_run(&mut self, record: &RunRecord) {
+        network::add_up(&mut self.network, &record.network);
         match self.runs.iter_mut().find(|known| known.record.number == record.number) {
             Some(known) => known.record = record.clone(),
             None => self.runs.push(Run { record: record.clone(), order: self.n_results }),
@@ -461,14 +466,17 @@ impl State {
     fn apply_check(&mut self, event: &CheckEvent) {
         match event {
             CheckEvent::Started { .. } => {}
-            CheckEvent::Ended { record } => match (record.phase, &mut self.finish) {
-                (Phase::Setup, _) => self.setup.push(record.clone()),
-                (Phase::Baseline, _) => self.baseline.push(record.clone()),
-                (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, Some(finish)) => {
-                    finish.checks.push(record.clone());
+            CheckEvent::Ended { record } => {
+                network::add_up(&mut self.network, &record.network);
+                match (record.phase, &mut self.finish) {
+                    (Phase::Setup, _) => self.setup.push(record.clone()),
+                    (Phase::Baseline, _) => self.baseline.push(record.clone()),
+                    (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, Some(finish)) => {
+                        finish.checks.push(record.clone());
+                    }
+                    (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, None) => {}
                 }
-                (Phase::Result | Phase::RegressionOld | Phase::RegressionNew, None) => {}
-            },
+            }
             CheckEvent::RegressionNotProvable { text } => {
                 if let Some(finish) = &mut self.finish {
                     finish.not_provable = Some(text.clone());

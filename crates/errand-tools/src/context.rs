@@ -2,8 +2,9 @@
 
 use crate::{Jobs, Logs};
 use errand_task::borders::Borders;
-use errand_task::facts::{FileChange, RunEnd};
+use errand_task::facts::{FileChange, NetworkUse, RunEnd};
 use errand_task::id::TreeId;
+use errand_task::network::Name;
 use errand_task::report::Report;
 use errand_workspace::diff::diff;
 use errand_workspace::files::Files;
@@ -16,6 +17,8 @@ pub struct Context {
     pub workspace: Arc<Workspace>,
     pub files: Files,
     pub sandbox: Arc<Sandbox>,
+    /// Names the contract grants to commands.
+    pub network: Vec<Name>,
     pub borders: Borders,
     /// The contract's limit, of which an edit says how much is used.
     pub max_diff_lines: Option<u32>,
@@ -78,6 +81,7 @@ pub struct RunDone {
     pub end: Option<RunEnd>,
     pub duration_ms: u64,
     pub log: String,
+    pub network: Vec<NetworkUse>,
 }
 
 /// What a call came to.

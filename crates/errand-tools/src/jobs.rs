@@ -77,6 +77,7 @@ impl Job {
             end: Some(finished.end.clone()),
             duration_ms: finished.duration.as_millis() as u64,
             log: String::from_utf8_lossy(&finished.output).into_owned(),
+            network: finished.network.clone(),
         }
     }
 }

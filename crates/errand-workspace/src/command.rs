@@ -4,13 +4,17 @@
 //! daemon holds wall time, output and disk; init holds what can be seen from inside only.
 
 use crate::limits::{DISK_LOOK, DISK_RESERVE_BYTES, DISK_RESERVE_PART, PIPE_GRACE, TERM_GRACE};
-use crate::sandbox::plan::{Limits, SandboxPlan};
-use crate::sandbox::{Backend, Order, Sandbox, Standing, Told, encode_plan};
+use crate::proxy::forward::ENVIRONMENT;
+use crate::proxy::{Proxy, Times};
+use crate::sandbox::plan::{Limits, Mount, SandboxPlan, What};
+use crate::sandbox::{Backend, Order, PROXY, Sandbox, Standing, Told, encode_plan};
 use crate::state_dir;
-use errand_task::facts::RunEnd;
+use crate::toolchains::OFFLINE;
+use errand_task::facts::{NetworkUse, RunEnd};
 use process_wrap::std::{CommandWrap, ProcessSession};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +34,8 @@ pub struct Finished {
     pub duration: Duration,
     /// Standard output and standard error in the order they were written, up to the limit.
     pub output: Vec<u8>,
+    /// What it did with which name outside.
+    pub network: Vec<NetworkUse>,
 }
 
 /// A command that was started. Dropping it kills the command.
@@ -44,6 +50,7 @@ struct Shared {
     output: Mutex<Vec<u8>>,
     stop: Notify,
     grown: Notify,
+    network: Mutex<Vec<NetworkUse>>,
     has_landlock: AtomicBool,
 }
 
@@ -90,7 +97,7 @@ impl RunningCommand {
         };
         // Without an answer the runtime went down and took the command with it.
         let (end, duration) = ended.unwrap_or((RunEnd::Interrupted, Duration::ZERO));
-        Finished { end, duration, output: self.output_so_far() }
+        Finished { end, duration, output: self.output_so_far(), network: self.network() }
     }
 
     /// The end, if it is there.
@@ -101,6 +108,11 @@ impl RunningCommand {
     /// Whether the third wall stood when it started.
     pub(crate) fn has_landlock(&self) -> bool {
         self.shared.has_landlock.load(Ordering::Relaxed)
+    }
+
+    /// What it did with names outside; complete when it has ended.
+    pub fn network(&self) -> Vec<NetworkUse> {
+        self.shared.network.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What it printed up to now.
@@ -150,10 +162,46 @@ struct Started {
 }
 
 async fn live(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan, shared: &Shared) -> RunEnd {
-    let (limits, storage) = (plan.limits, plan.storage.clone());
-    match start(sandbox, backend, plan).await {
-        Ok(started) => supervise(started, limits, &storage, shared).await,
+    let (limits, disk) = (plan.limits, Disk::of(&plan));
+    let (plan, way_out) = match WayOut::open(sandbox, plan) {
+        Ok(opened) => opened,
+        Err(error) => return RunEnd::NotStarted { why: format!("the way to the granted names: {error}") },
+    };
+    let end = match start(sandbox, backend, plan).await {
+        Ok(started) => supervise(started, limits, disk, shared).await,
         Err(error) => RunEnd::NotStarted { why: error.to_string() },
+    };
+    if let Some(way_out) = way_out {
+        *shared.network.lock().unwrap_or_else(PoisonError::into_inner) = way_out.proxy.used();
+    }
+    end
+}
+
+/// The proxy of one command, in a folder of its own that goes with it.
+struct WayOut {
+    proxy: Proxy,
+    dir: PathBuf,
+}
+
+impl WayOut {
+    /// A plan that grants names gets its proxy; one that grants none has no way out at all.
+    fn open(sandbox: &Sandbox, mut plan: SandboxPlan) -> io::Result<(SandboxPlan, Option<Self>)> {
+        if plan.network.is_empty() {
+            return Ok((plan, None));
+        }
+        let above = plan.lock.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        let dir = state_dir::folder(above, &state_dir::temporary_name())?;
+        let proxy = Proxy::start(&dir.join("proxy"), plan.network.clone(), sandbox.outside(), Times::usual())?;
+        plan.environment.retain(|(name, _)| !OFFLINE.iter().any(|(offline, _)| offline == name));
+        plan.environment.extend(ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let plan = plan.with(Mount::new(PROXY, What::ReadOnly(dir.join("proxy"))));
+        Ok((plan, Some(Self { proxy, dir })))
+    }
+}
+
+impl Drop for WayOut {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 
@@ -180,9 +228,8 @@ async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::R
 }
 
 /// Reads, watches and limits until init has told the end; says how it ended when everything of it is gone.
-async fn supervise(mut started: Started, limits: Limits, storage: &Path, shared: &Shared) -> RunEnd {
+async fn supervise(mut started: Started, limits: Limits, mut disk: Disk, shared: &Shared) -> RunEnd {
     let deadline = Instant::now() + limits.wall;
-    let disk = Disk::of(storage, limits.disk_bytes);
     let mut disk_look = tokio::time::interval(DISK_LOOK);
     let mut ended_by_us = None;
     let mut kill_at = None;
@@ -204,7 +251,7 @@ async fn supervise(mut started: Started, limits: Limits, storage: &Path, shared:
                 let is_full = n_bytes(shared) >= limits.output_bytes;
                 (is_full && ended_by_us.is_none()).then_some(RunEnd::TooMuchOutput)
             }
-            _ = disk_look.tick(), if ended_by_us.is_none() => disk.over().map(|limit| RunEnd::OverLimit { limit }),
+            _ = disk_look.tick(), if ended_by_us.is_none() => disk.over().await.map(|limit| RunEnd::OverLimit { limit }),
             () = tokio::time::sleep_until(until) => match ended_by_us {
                 None => Some(RunEnd::TimedOut),
                 // The last resort, when not even init answers any more.
@@ -271,32 +318,58 @@ fn heard(line: io::Result<usize>, told: &mut Vec<u8>) -> Heard {
     }
 }
 
-/// The free space of the file system a command writes to.
+/// The disk a command writes to. Others write there too, so when its free space has shrunk by more than the command may
+/// use, the command's own folders are measured before it is blamed.
 struct Disk {
     storage: PathBuf,
+    folders: Vec<PathBuf>,
     free_bytes_at_start: u64,
     may_use_bytes: u64,
 }
 
 impl Disk {
-    fn of(storage: &Path, may_use_bytes: u64) -> Self {
-        let free_bytes_at_start = free(storage).map_or(0, |(free, _)| free);
-        Self { storage: storage.to_owned(), free_bytes_at_start, may_use_bytes }
+    fn of(plan: &SandboxPlan) -> Self {
+        let free_bytes_at_start = free(&plan.storage).map_or(0, |(free, _)| free);
+        let (storage, may_use_bytes) = (plan.storage.clone(), plan.limits.disk_bytes);
+        Self { storage, folders: plan.written_folders(), free_bytes_at_start, may_use_bytes }
     }
 
     /// The limit that was reached.
-    fn over(&self) -> Option<String> {
+    async fn over(&mut self) -> Option<String> {
         let (free, total) = free(&self.storage)?;
         let reserve = DISK_RESERVE_BYTES.min(total / DISK_RESERVE_PART);
         let used = self.free_bytes_at_start.saturating_sub(free);
-        if used > self.may_use_bytes {
-            Some(format!("{} MiB of disk", self.may_use_bytes >> 20))
-        } else if free < reserve && used > 0 {
-            Some("the last of the disk's free space".to_owned())
-        } else {
-            None
+        if free < reserve && used > 0 {
+            return Some("the last of the disk's free space".to_owned());
+        }
+        if used <= self.may_use_bytes {
+            return None;
+        }
+        let folders = self.folders.clone();
+        let holds = tokio::task::spawn_blocking(move || folders.iter().map(|folder| bytes_below(folder)).sum::<u64>());
+        if holds.await.unwrap_or(u64::MAX) > self.may_use_bytes {
+            return Some(format!("{} MiB of disk", self.may_use_bytes >> 20));
+        }
+        // It was somebody else.
+        self.free_bytes_at_start = free;
+        None
+    }
+}
+
+/// What the files below a folder take on the disk. What cannot be looked at counts as nothing.
+fn bytes_below(folder: &Path) -> u64 {
+    let mut sum = 0_u64;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => sum = sum.saturating_add(metadata.blocks().saturating_mul(512)),
+                Err(_) => {}
+            }
         }
     }
+    sum
 }
 
 /// Free and all bytes of a file system.

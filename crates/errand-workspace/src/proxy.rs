@@ -25,9 +25,10 @@ use errand_task::network::{self, Name};
 use head::{Connect, ESTABLISHED, Refusal, Status};
 use hello::Hello;
 use outside::Outside;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,7 +79,10 @@ impl Proxy {
         if std::fs::symlink_metadata(socket).is_ok_and(|metadata| metadata.file_type().is_socket()) {
             std::fs::remove_file(socket)?;
         }
-        let listener = UnixListener::bind(socket)?;
+        // A socket's address is short; the folder is named through its handle.
+        let (handle, name) = (File::open(dir)?, socket.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        let address = Path::new("/proc/self/fd").join(handle.as_raw_fd().to_string()).join(name);
+        let listener = UnixListener::bind(address)?;
         std::fs::set_permissions(socket, Permissions::from_mode(0o600))?;
         let tally = Arc::new(Tally::of(&grants));
         let gate = Arc::new(Gate { grants, outside, times, tally: Arc::clone(&tally) });

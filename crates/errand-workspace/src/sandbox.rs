@@ -24,8 +24,8 @@ mod system;
 mod view;
 mod wire;
 
-pub(crate) use backend::HISTORY;
 pub use backend::{Backend, Sandbox, Standing, Walls};
+pub(crate) use backend::{HISTORY, PROXY};
 pub(crate) use wire::{Order, Told, encode_plan};
 
 use std::ffi::OsString;

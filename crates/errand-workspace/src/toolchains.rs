@@ -89,7 +89,7 @@ const FIXED: [(&str, &str); 5] =
     [("CI", "1"), ("NO_COLOR", "1"), ("PIP_DISABLE_PIP_VERSION_CHECK", "1"), ("TERM", "dumb"), ("TMPDIR", "/tmp")];
 
 /// Without a network, tools are told so: they use what is cached and fail at once where nothing is.
-const OFFLINE: [(&str, &str); 4] =
+pub(crate) const OFFLINE: [(&str, &str); 4] =
     [("CARGO_NET_OFFLINE", "true"), ("GOPROXY", "off"), ("UV_OFFLINE", "1"), ("npm_config_offline", "true")];
 
 const PATH_WITHOUT_ANY: &str = "/usr/local/bin:/usr/bin:/bin";

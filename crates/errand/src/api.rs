@@ -3,7 +3,7 @@
 //! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
 
 use errand_task::contract::{Check, Contract, Economy, Mode};
-use errand_task::facts::{ChangeKind, FileChange, Phase};
+use errand_task::facts::{ChangeKind, FileChange, NetworkUse, Phase};
 use errand_task::id::Digest;
 use errand_task::report::Report;
 use errand_task::repository_config::{NamedFile, Trust};
@@ -212,6 +212,8 @@ pub struct Detail {
     pub report: Option<Report>,
     /// Claims of the report that can be held against the journal.
     pub claims: Vec<Claim>,
+    /// What commands did with names outside; only granted ones were let through.
+    pub network: Vec<NetworkUse>,
     /// Places (`path:line`) the report cites; errand looked whether each exists.
     pub places_cited: usize,
     pub cost: Cost,

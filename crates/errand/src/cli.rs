@@ -47,7 +47,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Ask(ask::Args),
     #[command(visible_alias = "ps")]
     Ls(ls::Args),
@@ -101,7 +101,7 @@ impl Session {
 pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let session = Session { home: Home::find()?, json: cli.json, screen: Screen::stdout() };
     match cli.verb {
-        Verb::Run(args) => run::run(&session, args).await,
+        Verb::Run(args) => run::run(&session, *args).await,
         Verb::Ask(args) => ask::run(&session, args).await,
         Verb::Ls(args) => ls::run(&session, args).await,
         Verb::Show(args) => show::run(&session, args).await,

@@ -22,6 +22,7 @@ use errand_workspace::sandbox::Sandbox;
 use errand_workspace::toolchains::{Added, Toolchains};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::unix::SocketAddr;
@@ -107,8 +108,9 @@ async fn start(home: &Home, secrets: Secrets) -> Result<Arc<Supervisor>, Failure
             .hint("look at the state directory's permissions and at the free space")
     };
     let toolchains = Toolchains::of(person, &Added::default(), home.path()).map_err(unusable)?;
-    let program = crate::home::own_program()?;
-    let sandbox = Sandbox::new(&program, &crate::home::search_path(), home.path(), toolchains).map_err(unusable)?;
+    // Not by its path: after an upgrade that leads to another version, which does not know our plans.
+    let program = Path::new("/proc/self/exe");
+    let sandbox = Sandbox::new(program, &crate::home::search_path(), home.path(), toolchains).map_err(unusable)?;
     let config = Config {
         home: home.path().to_owned(),
         store: Arc::new(store) as Arc<dyn Store>,

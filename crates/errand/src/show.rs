@@ -6,7 +6,7 @@ use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Detail, Diff, Diff
 use crate::cli::run::{enforced, noticed};
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::terminal::own_name;
-use errand_task::facts::{ChangeKind, Phase};
+use errand_task::facts::{ChangeKind, NetworkUse, Phase};
 use errand_task::report::Report;
 
 /// Dollars for people.
@@ -121,6 +121,16 @@ fn the_report(screen: &Screen, report: &Report) -> Vec<String> {
 }
 
 /// What errand measured itself.
+fn network_line(screen: &Screen, used: &NetworkUse) -> String {
+    let mut said =
+        format!("{} connections, {} bytes sent, {} received", used.n_connections, used.sent_bytes, used.received_bytes);
+    if used.n_refused > 0 {
+        let why = used.refused.as_deref().unwrap_or("not granted");
+        said.push_str(&format!("; {} refused: {}", used.n_refused, safe_line(why, 100)));
+    }
+    format!("  {}  {}", safe_line(&used.name, 60), screen.paint(Look::Dim, &said))
+}
+
 fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
     let mut out = Vec::new();
     if !detail.checks.is_empty() {
@@ -136,6 +146,10 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
             format!("  {:>3}  {}  {}", run.number, safe_line(&run.command, 70), screen.paint(Look::Dim, &end))
         };
         out.extend(runs.iter().map(line));
+    }
+    if !detail.network.is_empty() {
+        out.push(title(screen, "Network"));
+        out.extend(detail.network.iter().map(|used| network_line(screen, used)));
     }
     if detail.places_cited > 0 {
         let n_missing = detail.claims.iter().filter(|claim| claim.text.starts_with("cites ")).count();

@@ -2,10 +2,11 @@
 //! too: each by itself in the workspace, all of them in every clean checkout before its first check.
 
 use super::{Desk, Failed, blocking};
-use errand_task::contract::{Baseline, Check};
+use errand_task::contract::{Baseline, Check, Contract};
 use errand_task::event::{CheckEvent, Event};
 use errand_task::facts::{ChangeKind, CheckRecord, Phase, RunEnd};
 use errand_task::id::TreeId;
+use errand_task::network::{self, Name};
 use errand_task::state::State;
 use errand_task::test_paths;
 use errand_task::text::{Blob, Text};
@@ -103,12 +104,14 @@ impl Desk {
         let stops_at_red = phase != Phase::Baseline;
         let (mut n_runs, mut n_failed, mut duration) = (0, 0, Duration::ZERO);
         let mut shown: Option<(RunEnd, String)> = None;
+        let (names, mut used) = (reachable(state.contract(), phase), Vec::new());
         while n_runs < n_wanted && !(stops_at_red && n_failed > 0) {
             progress.say(format!("check {}/{n_wanted}: {}", n_runs + 1, check.run));
             let limits = Limits::of(Duration::from_secs(u64::from(check.timeout_s)));
-            let plan = self.shared.sandbox.shell(workspace, &check.run, limits);
+            let plan = self.shared.sandbox.shell(workspace, &check.run, limits).reaching(names.clone());
             let finished = command::run(&self.shared.sandbox, plan).finished().await;
             n_runs += 1;
+            network::add_up(&mut used, &finished.network);
             duration += finished.duration;
             let is_red = !finished.end.is_success();
             n_failed += u32::from(is_red);
@@ -136,6 +139,7 @@ impl Desk {
             totals: test_totals(&output),
             log: Text::store(output, &mut blobs),
             excerpt,
+            network: used,
         };
         (record, blobs)
     }
@@ -217,6 +221,16 @@ impl Desk {
 
 fn once(command: &str) -> Check {
     Check { run: command.to_owned(), repeat: 1, baseline: Baseline::MustPass, timeout_s: TIMEOUT_S }
+}
+
+/// What a check may reach; setup has a list of its own.
+fn reachable(contract: &Contract, phase: Phase) -> Vec<Name> {
+    let texts = match phase {
+        Phase::Setup => &contract.setup_network,
+        Phase::Baseline | Phase::Result | Phase::RegressionOld | Phase::RegressionNew => &contract.network,
+    };
+    // They were checked when the contract was completed; one that is no name grants nothing.
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Words of the common compilers and test collectors for "it never came to a test".

@@ -168,6 +168,7 @@ impl Desk {
 
 fn record(run: RunDone, blobs: &mut Vec<Blob>) -> RunRecord {
     RunRecord {
+        network: run.network,
         number: run.number,
         command: run.command,
         end: run.end,

@@ -269,7 +269,15 @@ pub fn ended(id: &str, text: &str, is_error: bool, runs: Vec<RunRecord>, changed
 }
 
 pub fn run(number: u32, end: Option<RunEnd>) -> RunRecord {
-    RunRecord { number, command: "make".to_owned(), end, duration_ms: 5, n_lines: 1, log: Text::inline("log") }
+    RunRecord {
+        number,
+        command: "make".to_owned(),
+        end,
+        duration_ms: 5,
+        n_lines: 1,
+        log: Text::inline("log"),
+        network: Vec::new(),
+    }
 }
 
 pub fn jobs_ended(runs: Vec<RunRecord>) -> Event {
@@ -293,6 +301,7 @@ pub fn checked(phase: Phase, index: u32, command: &str, end: RunEnd) -> Event {
         log: Text::inline("log"),
         excerpt: "line 1\nline 2\n".to_owned(),
         totals: None,
+        network: Vec::new(),
     };
     Event::Check(CheckEvent::Ended { record })
 }

@@ -87,7 +87,10 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
         Ok(dir) => dir,
         Err(refusal) => return Output::error(bounded(refusal)),
     };
-    let plan = context.sandbox.shell(&context.workspace, &input.command, Limits::of(JOB_TIME));
+    let plan = context
+        .sandbox
+        .shell(&context.workspace, &input.command, Limits::of(JOB_TIME))
+        .reaching(context.network.clone());
     let plan = match plan.in_dir(&dir) {
         Ok(plan) => plan,
         Err(bad) => return Output::error(bounded(bad)),
@@ -120,6 +123,7 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
             end: None,
             duration_ms: job.started.elapsed().as_millis() as u64,
             log: String::new(),
+            network: Vec::new(),
         };
         let text = format!("{how}; wait for it, or do something else meanwhile\n{so_far}");
         return Output { runs: vec![done], ..Output::text(text) };

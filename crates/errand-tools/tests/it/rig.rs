@@ -90,6 +90,7 @@ impl Rig {
             files: workspace.files().unwrap(),
             workspace: Arc::new(workspace),
             sandbox: sandbox(&top.join("state"), &[]),
+            network: Vec::new(),
             max_diff_lines: draft.max_diff_lines,
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),
             jobs: Jobs::new(1),

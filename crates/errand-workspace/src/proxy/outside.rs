@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'a>>;
 
-pub trait Outside: Send + Sync {
+pub trait Outside: std::fmt::Debug + Send + Sync {
     /// All addresses of exactly this host.
     fn resolve<'a>(&'a self, host: &'a str) -> Answer<'a, Vec<IpAddr>>;
 

@@ -1,11 +1,12 @@
 //! Who makes the namespaces, and whether the walls stand: found out once in a daemon's life by trying.
 
 use super::doors::{self, Tried};
-use super::plan::{Limits, Mount, Network, SandboxPlan, What};
+use super::plan::{Limits, Mount, SandboxPlan, What};
 use super::system;
 use super::view::{COVERED_FILES, COVERED_FOLDERS, DEVICE_LINKS, DEVICES};
 use super::{INIT, OUTER, OUTER_BWRAP};
 use crate::git::find_program;
+use crate::proxy::outside::{Outside, System};
 use crate::toolchains::{Toolchains, is_below};
 use crate::workspace::Workspace;
 use std::ffi::{OsStr, OsString};
@@ -19,7 +20,7 @@ pub(super) const PROGRAM: &str = "/run/errand/errand";
 /// Where the agent's own git finds the history it borrows.
 pub(crate) const HISTORY: &str = "/run/errand/history";
 /// Where a proxy's socket is in a view that has one.
-pub(super) const PROXY: &str = "/run/errand/proxy";
+pub(crate) const PROXY: &str = "/run/errand/proxy";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -72,25 +73,46 @@ struct Dirs {
 pub struct Sandbox {
     /// Our own binary, or one like it that calls [`super::enter`].
     pub(crate) program: PathBuf,
+    /// The file behind it, to be shown in views.
+    pub(super) program_file: PathBuf,
     bwrap: Option<PathBuf>,
     pub(super) state_dir: PathBuf,
     /// What every command sees of the machine.
     pub(super) system: Vec<Mount>,
     toolchains: Toolchains,
+    /// Where granted names lead.
+    outside: Arc<dyn Outside>,
     standing: OnceCell<Standing>,
 }
 
 impl Sandbox {
     /// `program` must call [`super::enter`] first; bwrap is looked for in `path`.
     pub fn new(program: &Path, path: &OsStr, state_dir: &Path, toolchains: Toolchains) -> io::Result<Arc<Self>> {
+        Self::with_outside(program, path, state_dir, toolchains, Arc::new(System))
+    }
+
+    /// The same with another world behind its proxies.
+    pub fn with_outside(
+        program: &Path,
+        path: &OsStr,
+        state_dir: &Path,
+        toolchains: Toolchains,
+        outside: Arc<dyn Outside>,
+    ) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             program: program.to_owned(),
+            program_file: program.canonicalize()?,
             bwrap: find_program("bwrap", path),
             state_dir: state_dir.to_owned(),
             system: system::mounts(state_dir, toolchains.home())?,
             toolchains,
+            outside,
             standing: OnceCell::new(),
         }))
+    }
+
+    pub(crate) fn outside(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.outside)
     }
 
     pub fn toolchains(&self) -> &Toolchains {
@@ -147,7 +169,7 @@ impl Sandbox {
             argv,
             environment: self.toolchains.environment(true),
             limits,
-            network: Network::None,
+            network: Vec::new(),
             lock: dirs.lock,
             storage: dirs.tree,
         }
@@ -196,7 +218,7 @@ impl Sandbox {
         match backend {
             Backend::Native => (plan, vec![OUTER.into()]),
             Backend::Bwrap(bwrap) => {
-                let plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program.clone())));
+                let plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone())));
                 let arguments = bwrap_arguments(bwrap, &plan);
                 (plan, arguments)
             }

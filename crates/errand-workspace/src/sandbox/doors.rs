@@ -7,7 +7,7 @@
 mod probes;
 
 use super::backend::{Backend, PROGRAM, Sandbox};
-use super::plan::{Limits, Mount, Network, SandboxPlan, What};
+use super::plan::{Limits, Mount, SandboxPlan, What};
 use super::{DOORS, wire};
 use crate::command;
 use crate::state_dir;
@@ -209,7 +209,7 @@ impl Planted {
             Mount::new("/home/errand", What::Writable(self.dir.join("home"))),
             Mount::new("/tmp", What::Writable(self.dir.join("tmp"))),
             Mount::new("/dev/shm", What::Memory { bytes: 1 << 20 }),
-            Mount::new(PROGRAM, What::ReadOnly(sandbox.program.clone())),
+            Mount::new(PROGRAM, What::ReadOnly(sandbox.program_file.clone())),
             Mount::new(UNLISTED, What::ReadOnly(self.dir.join("unlisted"))),
         ]);
         mounts.sort_by(|a, b| a.at.cmp(&b.at));
@@ -223,7 +223,7 @@ impl Planted {
             argv: vec![PROGRAM.to_owned(), DOORS.to_owned(), serde_json::to_string(&outside)?],
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             limits: Limits::of(TIME),
-            network: Network::None,
+            network: Vec::new(),
             lock: self.dir.join("lock"),
             storage: self.dir.clone(),
         })

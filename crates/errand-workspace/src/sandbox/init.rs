@@ -1,17 +1,21 @@
 //! Process 1 of the sandbox: gives up what it could do, starts the command, reaps, holds the limits, listens to the
 //! daemon. When it ends, the kernel ends everything in here.
 
-use super::plan::{Network, SandboxPlan};
+use super::backend::PROXY;
+use super::plan::SandboxPlan;
 use super::view::TASKS_SPARE;
 use super::wire::{self, Order, Told};
 use super::{landlocked, outer, seccomp, sys};
 use crate::limits::{COMMAND_DESCRIPTORS, LIMITS_LOOK};
+use crate::proxy::forward::{LISTEN, forward};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::io::{self, Read as _};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,9 +67,9 @@ fn start(plan: &SandboxPlan, daemon: &mut UnixStream, made_by: Outer) -> Result<
     if made_by == Outer::Native {
         loopback_up().map_err(said("the loopback cannot be switched on"))?;
     }
-    let listener = match &plan.network {
-        Network::None => None,
-        Network::Proxy { .. } => Some(listen()?),
+    let listener = match plan.network.is_empty() {
+        true => None,
+        false => Some(TcpListener::bind(LISTEN).map_err(|error| format!("the way to the proxy: {error}"))?),
     };
     limit_resources(plan)?;
     give_up_capabilities(made_by)?;
@@ -82,7 +86,7 @@ fn start(plan: &SandboxPlan, daemon: &mut UnixStream, made_by: Outer) -> Result<
     let over = Over::default();
     let orders = daemon.try_clone().map_err(|error| error.to_string())?;
     if let Some(listener) = listener {
-        thread("forward", move || forward(listener))?;
+        thread("forward", move || forward(&listener, PathBuf::from(PROXY)))?;
     }
     // Started before the command, so that no moment of it is unwatched.
     thread("orders", move || obey(orders))?;
@@ -238,9 +242,3 @@ fn loopback_up() -> Result<(), Errno> {
         None => Err(Errno::PROTO),
     }
 }
-
-fn listen() -> Result<std::net::TcpListener, String> {
-    Err("names cannot be granted yet".to_owned())
-}
-
-fn forward(_listener: std::net::TcpListener) {}

@@ -5,6 +5,7 @@ use crate::limits::{
 };
 use crate::paths::{self, BadPath};
 use crate::state_dir;
+use errand_task::network::Name;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -82,17 +83,6 @@ impl Mount {
     }
 }
 
-/// What a command can reach beyond its own loopback.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Network {
-    None,
-    /// The names a proxy grants, behind this socket of the machine.
-    Proxy {
-        socket: PathBuf,
-    },
-}
-
 /// Everything that decides how a command runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxPlan {
@@ -104,7 +94,8 @@ pub struct SandboxPlan {
     pub argv: Vec<String>,
     pub environment: Vec<(String, String)>,
     pub limits: Limits,
-    pub network: Network,
+    /// What it can reach beyond its own loopback, by way of our proxy. An empty list means nothing.
+    pub network: Vec<Name>,
     /// Held, shared, as long as anything of the command lives.
     pub lock: PathBuf,
     /// A folder on the file system whose space the command may use up.
@@ -119,11 +110,30 @@ impl SandboxPlan {
         Ok(self)
     }
 
+    /// The same plan with names that it may reach.
+    pub fn reaching(mut self, names: Vec<Name>) -> Self {
+        self.network = names;
+        self
+    }
+
     /// The same plan with a mount more.
     pub fn with(mut self, mount: Mount) -> Self {
         self.mounts.push(mount);
         self.mounts.sort_by(|a, b| a.at.cmp(&b.at));
         self
+    }
+
+    /// The folders of errand's state that the command writes to.
+    pub(crate) fn written_folders(&self) -> Vec<PathBuf> {
+        let folder = |mount: &Mount| match &mount.what {
+            What::Writable(path) => Some(path.clone()),
+            What::Cache { layer, .. } => Some(layer.clone()),
+            What::ReadOnly(_) | What::Link(_) | What::Memory { .. } => None,
+        };
+        let mut all: Vec<_> = self.mounts.iter().filter_map(folder).collect();
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Makes the folders of errand's state that the plan names and that are not there yet.

@@ -122,13 +122,9 @@ fn source(what: &What, work: Option<&Path>) -> io::Result<Source> {
 
 /// A copy of the mount at `path` with what is mounted below, not attached anywhere.
 fn clone(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_RECURSIVE
-        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    // A tool chain may stand behind a link; the link itself is nothing to mount.
-    let path = if path.is_symlink() { path.canonicalize()? } else { path.to_owned() };
-    Ok(rustix::mount::open_tree(CWD, &path, flags)?)
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    // A tool chain may stand behind a link, which is followed here, on the machine's side.
+    Ok(rustix::mount::open_tree(CWD, path, flags)?)
 }
 
 fn memory(bytes: u64) -> io::Result<OwnedFd> {

@@ -1,11 +1,16 @@
 //! The proxy on its real socket, with a real server behind an outside that is not the internet: names resolve to what
 //! the case says, and every address that is connected to is the test's own server.
 
+use crate::rig::{launcher, search_path};
 use errand_task::facts::NetworkUse;
+use errand_workspace::command::run;
 use errand_workspace::limits::{FORWARD_CONNECTIONS, PROXY_CONNECTIONS, PROXY_HEAD_BYTES, PROXY_REFUSED_NAMES};
 use errand_workspace::proxy::forward::{self, forward};
 use errand_workspace::proxy::outside::{Answer, Outside, System};
 use errand_workspace::proxy::{Proxy, Times};
+use errand_workspace::sandbox::Sandbox;
+use errand_workspace::sandbox::plan::Limits;
+use errand_workspace::toolchains::{Added, Toolchains};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
@@ -23,6 +28,7 @@ const PONG: &[u8] = b"pong!";
 const SHORT: Duration = Duration::from_millis(50);
 
 /// The network behind the proxy.
+#[derive(Debug)]
 struct Fake {
     /// Answers of a host, one a lookup; the last one stays.
     answers: Mutex<BTreeMap<String, VecDeque<Vec<IpAddr>>>>,
@@ -726,4 +732,38 @@ fn programs_are_told_where_the_forwarder_listens() {
 fn the_system_knows_its_own_addresses() {
     assert!(System.is_own(ip("127.0.0.1")));
     assert!(!System.is_own(ip(PUBLIC)));
+}
+
+/// The whole way: a command in the sandbox, its forwarder, the proxy, a server that is outside.
+#[tokio::test]
+async fn a_command_reaches_what_the_contract_grants_and_nothing_else() {
+    let mut case = Case::usual().await;
+    let rig = crate::rig::Rig::with(&[("a", "1")]);
+    let workspace = rig.workspace();
+    let state = rig.state();
+    let toolchains = Toolchains::of([("PATH".into(), search_path())], &Added::default(), &state).unwrap();
+    let outside = Arc::<Fake>::clone(&case.outside);
+    let sandbox = Sandbox::with_outside(&launcher(), &search_path(), &state, toolchains, outside).unwrap();
+    std::fs::write(workspace.tree_dir().join("hello"), hello_for(HOST)).unwrap();
+    let script = format!(
+        "ask() {{ exec 3<>/dev/tcp/127.0.0.1/3128; printf 'CONNECT %s HTTP/1.1\\r\\n\\r\\n' $1 >&3; head -n1 <&3; }}
+         echo $HTTPS_PROXY $CARGO_NET_OFFLINE; ask other.example:443; exec 3<>/dev/tcp/127.0.0.1/3128
+         {{ printf 'CONNECT {HOST}:443 HTTP/1.1\\r\\n\\r\\n'; cat hello; }} >&3; head -c 44 <&3 | tail -c 5"
+    );
+    let plan = sandbox.shell(&workspace, &script, Limits::usual());
+    let without = run(&sandbox, plan.clone()).finished().await;
+    assert!(!without.end.is_success(), "without a grant nobody listens: {without:?}");
+    assert_eq!(without.network, []);
+    let finished = run(&sandbox, plan.reaching(vec![HOST.parse().unwrap()])).finished().await;
+    let output = String::from_utf8_lossy(&finished.output).into_owned();
+    assert!(
+        finished.end.is_success() && output.contains("http://127.0.0.1:3128\nHTTP/1.1 403"),
+        "{finished:?} {output}"
+    );
+    assert!(output.ends_with("pong!"), "{output}");
+    assert_eq!(case.arrived.recv().await.unwrap(), hello_for(HOST));
+    let [used, refused] = finished.network.as_slice() else { panic!("{:?}", finished.network) };
+    assert_eq!((used.name.as_str(), used.n_connections, used.n_refused), (HOST, 1, 0));
+    assert_eq!((used.sent_bytes, used.received_bytes), (hello_for(HOST).len() as u64, PONG.len() as u64));
+    assert_eq!((refused.name.as_str(), refused.n_connections, refused.n_refused), ("other.example", 0, 1));
 }

@@ -44,6 +44,9 @@ pub struct Args {
     /// Most changed lines of the result.
     #[arg(long, value_name = "N")]
     max_diff_lines: Option<u32>,
+    /// A host that commands may reach by TLS, as HOST or HOST:PORT; may be repeated. Nothing else is reachable.
+    #[arg(long, value_name = "NAME")]
+    network: Vec<String>,
     /// Most changed files of the result.
     #[arg(long, value_name = "N")]
     max_files: Option<u32>,
@@ -114,7 +117,7 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         protect: args.protect,
         max_diff_lines: args.max_diff_lines,
         max_files: args.max_files,
-        network: Vec::new(),
+        network: args.network,
         budget: DraftBudget { usd: args.budget, steps: args.steps, minutes: args.minutes },
         model: args.model,
         economy: None,
@@ -192,6 +195,11 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     if !contract.setup_network.is_empty() {
         out.push(line(screen, "", &format!("may reach {}", safe(&contract.setup_network.join("  ")))));
     }
+    let network = match contract.network.is_empty() {
+        true => "none: commands reach nothing outside".to_owned(),
+        false => format!("only {}", safe(&contract.network.join("  "))),
+    };
+    out.push(line(screen, "network", &network));
     for check in &contract.checks {
         out.push(line(screen, "check", &check_text(check)));
     }

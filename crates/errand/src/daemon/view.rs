@@ -41,6 +41,7 @@ pub fn detail(state: &State) -> Detail {
         report: state.finish.as_ref().map(|finish| finish.report.clone()),
         // While the gates are at work there is nothing to hold the claims against yet.
         claims: if turn.ended.is_some() { claims::of(state).into_iter().map(claim).collect() } else { Vec::new() },
+        network: state.network.clone(),
         places_cited: state.finish.as_ref().map_or(0, |finish| finish.report.references().len()),
         cost: Cost {
             usd: state.spend.settled.as_usd(),

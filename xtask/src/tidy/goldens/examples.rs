@@ -340,6 +340,7 @@ fn every_run_end() -> Vec<RunRecord> {
     // The last one goes on in the background.
     let ends = ends.into_iter().map(Some).chain([None]);
     let record = |(number, end)| RunRecord {
+        network: Vec::new(),
         number,
         command: "cargo test login".to_owned(),
         end,
@@ -352,6 +353,7 @@ fn every_run_end() -> Vec<RunRecord> {
 
 fn check_record(phase: Phase) -> CheckRecord {
     CheckRecord {
+        network: Vec::new(),
         phase,
         index: 0,
         command: "cargo test".to_owned(),
