@@ -214,8 +214,7 @@ impl Workspace {
             match self.root.stat(part)? {
                 None => return Ok(()),
                 Some(stat) if stat.is_folder() && end < path.len() => {}
-                // The parents were found to be plain folders just now, and no command runs during a restore.
-                Some(stat) if stat.is_folder() => std::fs::remove_dir_all(self.tree_dir().join(paths::as_path(part)))?,
+                Some(stat) if stat.is_folder() => self.root.remove_all(part)?,
                 Some(_) => self.root.remove(part)?,
             }
         }
