@@ -9,6 +9,7 @@ mod figures;
 mod files;
 mod ledger;
 mod poison;
+mod poisons;
 mod rig;
 mod snapshot;
 mod source;
