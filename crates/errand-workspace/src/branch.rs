@@ -29,6 +29,8 @@ pub enum BranchError {
     Foreign(PathBuf),
     #[error("`{0}` is a path errand never writes")]
     UnsafePath(String),
+    #[error("the repository no longer has commit {0}, which the result is based on")]
+    ParentGone(CommitId),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -78,6 +80,9 @@ pub fn write_branch(
     }
     let common = source.common_dir();
     let objects = common.join("objects");
+    if !exists(ledger, source, &format!("{}^{{tree}}", new.parent))? {
+        return Err(BranchError::ParentGone(new.parent.clone()));
+    }
     check_plain(source.git_dir(), &reference)?;
     check_plain(common, &reference)?;
     let commit = commit(ledger, new)?;
@@ -135,8 +140,8 @@ fn is_behind_link(error: &io::Error) -> bool {
     error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) == Some(rustix::io::Errno::LOOP)
 }
 
-fn exists(ledger: &Ledger, source: &Source, reference: &str) -> Result<bool, GitError> {
-    let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", reference];
+fn exists(ledger: &Ledger, source: &Source, revision: &str) -> Result<bool, GitError> {
+    let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", revision];
     let (code, _) = ledger.git().call("rev-parse", source.git_dir()).args(args).code_and_output()?;
     Ok(code == 0)
 }
