@@ -151,12 +151,17 @@ impl Workspace {
 
     /// Stores the files as they are now.
     pub fn snapshot(&self) -> Result<Snapshot, WorkspaceError> {
+        self.check_there()?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(snapshot::take(&self.ledger, &self.root, &self.rules, &mut cache)?)
+        let taken = snapshot::take(&self.ledger, &self.root, &self.rules, &mut cache)?;
+        // What was deleted meanwhile was no deed of the task.
+        self.check_there()?;
+        Ok(taken)
     }
 
     /// Puts the files back to `tree`; only paths that differ are touched, ignored files stay.
     pub fn restore(&self, tree: &TreeId) -> Result<(), WorkspaceError> {
+        self.check_there()?;
         let target = self.ledger.list_tree(tree)?;
         // Times tell nothing about what a crash left behind.
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = StatCache::default();
@@ -190,6 +195,15 @@ impl Workspace {
     pub fn remove(self, state_dir: &Path) -> Result<(), WorkspaceError> {
         processes::end_those_of(&self.tmp());
         state_dir::discard(state_dir, &self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
+    }
+
+    /// A deleted folder that is still open is an empty one: its snapshot would be a result that deletes everything.
+    fn check_there(&self) -> Result<(), SnapshotError> {
+        let gone = || SnapshotError::Gone(self.tree_dir());
+        let open = self.root.stat(b".").map_err(|_| gone())?.ok_or_else(gone)?;
+        let named = Stat::of(&rustix::fs::lstat(self.tree_dir()).map_err(|_| gone())?);
+        let is_same = (open.device, open.inode) == (named.device, named.inode);
+        if is_same { Ok(()) } else { Err(gone()) }
     }
 
     /// The files as a listing, every one hashed, nothing stored.
