@@ -112,6 +112,9 @@ impl Supervisor {
                 BranchError::BadName(_) | BranchError::Exists(_) | BranchError::Clashes(_) => {
                     Refusal::usage(error, "choose another name")
                 }
+                BranchError::ParentGone(_) => Refusal::usage(error, "apply it to the checkout instead"),
+                BranchError::Foreign(_) => Refusal::usage(error, "put a plain file or folder there, not a link"),
+                BranchError::UnsafePath(_) => Refusal::usage(error, "ask for a result without it"),
                 _ => Refusal::internal(error),
             })
         })

@@ -14,7 +14,7 @@ use crate::trees::{self, Difference, EntryMode, TreeEntry};
 use crate::undo::{self, Change, Content, ContentKind, Progress, Record, Stopped};
 use errand_task::id::TreeId;
 use std::fmt;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -211,7 +211,8 @@ impl Plan {
         if is_submodule(difference.old) || is_submodule(difference.new) {
             return Ok(Ok((Deed::SkipSubmodule, None)));
         }
-        if paths::check(path).is_err() {
+        let is_unsafe = |entry: Option<&TreeEntry>| entry.is_some_and(|e| paths::check_entry(&e.path, e.mode).is_err());
+        if paths::check(path).is_err() || is_unsafe(difference.new) {
             return Ok(Err(BlockReason::UnsafePath));
         }
         if !is_by_name && difference.new.is_some_and(|entry| entry.mode == EntryMode::Link) {
@@ -304,7 +305,8 @@ fn merge(ledger: &Ledger, state_dir: &Path, sides: [&[u8]; 3]) -> Result<Option<
     let at = |source| ApplyError::Io { path: dir.clone(), source };
     state_dir::create_dir(&dir).map_err(at)?;
     let names = ["ours", "base", "theirs"].map(|name| dir.join(name));
-    let written = names.iter().zip(sides).try_for_each(|(path, bytes)| std::fs::write(path, bytes));
+    let write = |(path, bytes): (&PathBuf, _)| state_dir::create_file(path)?.write_all(bytes);
+    let written = names.iter().zip(sides).try_for_each(write);
     let call = ledger.git().call("merge-file", &ledger.work_git()).args(["merge-file", "-p", "--quiet"]).args(&names);
     let merged = written.map_err(at).and_then(|()| Ok(call.code_and_output()?));
     std::fs::remove_dir_all(&dir).map_err(at)?;

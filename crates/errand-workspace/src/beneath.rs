@@ -119,6 +119,12 @@ impl Beneath {
         Ok(rustix::fs::unlinkat(&parent, name, flags)?)
     }
 
+    /// Removes the folder at `path` with everything in it.
+    pub fn remove_all(&self, path: &[u8]) -> io::Result<()> {
+        empty(&self.folder(path, Links::Refuse)?)?;
+        self.remove(path)
+    }
+
     /// Removes folders above `path` that have become empty, up to the root.
     pub fn remove_empty_above(&self, path: &[u8]) {
         let mut path = path;
@@ -148,6 +154,22 @@ impl Beneath {
         }
         Err(Errno::AGAIN.into())
     }
+}
+
+fn empty(folder: &OwnedFd) -> io::Result<()> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        names.push(entry?.file_name().to_owned());
+    }
+    for name in names.iter().filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
+        if stat_at(folder.as_fd(), name.to_bytes())?.is_folder() {
+            empty(&rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)?;
+            rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+        } else {
+            rustix::fs::unlinkat(folder, name, AtFlags::empty())?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn stat_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Stat> {

@@ -3,10 +3,12 @@
 //! The person's git is not asked to fetch: its configuration could run something. The few objects that the base does not
 //! have are written as loose objects by us, then `update-ref` makes the branch, which runs nothing.
 
+use crate::beneath::Beneath;
 use crate::git::GitError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::FILE_BYTES;
 use crate::objects::{Kind, ObjectStore, Oid};
+use crate::paths;
 use crate::source::Source;
 use crate::trees;
 use errand_task::id::{CommitId, TreeId};
@@ -25,6 +27,10 @@ pub enum BranchError {
     Clashes(String),
     #[error("`{}` leads outside the repository", .0.display())]
     Foreign(PathBuf),
+    #[error("`{0}` is a path errand never writes")]
+    UnsafePath(String),
+    #[error("the repository no longer has commit {0}, which the result is based on")]
+    ParentGone(CommitId),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
@@ -74,16 +80,20 @@ pub fn write_branch(
     }
     let common = source.common_dir();
     let objects = common.join("objects");
-    let is_plain = std::fs::symlink_metadata(&objects).is_ok_and(|metadata| metadata.is_dir());
-    if !is_plain {
-        return Err(BranchError::Foreign(objects));
+    if !exists(ledger, source, &format!("{}^{{tree}}", new.parent))? {
+        return Err(BranchError::ParentGone(new.parent.clone()));
     }
+    check_plain(source.git_dir(), &reference)?;
+    check_plain(common, &reference)?;
     let commit = commit(ledger, new)?;
     let store = ObjectStore::new(objects.clone(), ledger.format());
     copy_objects(ledger, &store, new, &objects)?;
     let zero = "0".repeat(commit.as_str().len());
     let args = ["update-ref", &reference, commit.as_str(), &zero];
-    match ledger.git().call("update-ref", source.git_dir()).args(args).output() {
+    let mut call = ledger.git().call("update-ref", source.git_dir()).args(args);
+    // Else the reflog's line has the name that the repository's configuration gives.
+    call.command.envs([("GIT_COMMITTER_NAME", "errand"), ("GIT_COMMITTER_EMAIL", "errand@localhost")]);
+    match call.output() {
         Err(GitError::Failed { stderr, .. }) if stderr.contains("cannot create") => {
             Err(BranchError::Clashes(name.to_owned()))
         }
@@ -105,8 +115,33 @@ fn check_name(ledger: &Ledger, name: &str, reference: &str) -> Result<(), Branch
     if code == 0 { Ok(()) } else { Err(bad()) }
 }
 
-fn exists(ledger: &Ledger, source: &Source, reference: &str) -> Result<bool, GitError> {
-    let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", reference];
+/// Nothing we or `update-ref` write to may be or lie behind a link: git follows links, and a reflog that is a link to a
+/// start file of the person's shell would get a line that the repository has a hand in.
+fn check_plain(git_dir: &Path, reference: &str) -> Result<(), BranchError> {
+    let at = |source| BranchError::Io { path: git_dir.to_owned(), source };
+    let root = Beneath::open(git_dir).map_err(at)?;
+    let fan_out = (0..=255).map(|first_byte: u8| format!("objects/{first_byte:02x}"));
+    let fixed = ["objects", "objects/pack", "refs", "logs", "logs/HEAD", "packed-refs", "reftable"];
+    let named = [reference.to_owned(), format!("logs/{reference}")];
+    for path in fixed.map(str::to_owned).into_iter().chain(named).chain(fan_out) {
+        let is_plain = match root.stat(path.as_bytes()) {
+            Ok(stat) => !stat.is_some_and(|stat| stat.is_link()),
+            Err(error) if is_behind_link(&error) => false,
+            Err(error) => return Err(at(error)),
+        };
+        if !is_plain {
+            return Err(BranchError::Foreign(git_dir.join(path)));
+        }
+    }
+    Ok(())
+}
+
+fn is_behind_link(error: &io::Error) -> bool {
+    error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) == Some(rustix::io::Errno::LOOP)
+}
+
+fn exists(ledger: &Ledger, source: &Source, revision: &str) -> Result<bool, GitError> {
+    let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", revision];
     let (code, _) = ledger.git().call("rev-parse", source.git_dir()).args(args).code_and_output()?;
     Ok(code == 0)
 }
@@ -118,6 +153,9 @@ fn copy_objects(ledger: &Ledger, store: &ObjectStore, new: &NewCommit<'_>, objec
     let entries = ledger.list_tree(new.tree)?;
     let theirs: HashSet<Oid> = old.iter().map(|entry| entry.id).collect();
     for difference in trees::differences(&old, &entries) {
+        if difference.new.is_some_and(|entry| paths::check_entry(&entry.path, entry.mode).is_err()) {
+            return Err(BranchError::UnsafePath(paths::shown(difference.path())));
+        }
         if let Some(entry) = difference.new.filter(|entry| entry.mode != trees::EntryMode::Submodule)
             && !theirs.contains(&entry.id)
         {

@@ -67,6 +67,10 @@ const ATTRIBUTES: &str =
 /// copying what they would save.
 const FETCH_CONFIG: &str = "[safe]\n\tdirectory = *\n[pack]\n\twindow = 0\n";
 
+/// The other side of a fetch, in the person's repository. A partial clone with a missing object would start what its
+/// configuration names to get it; older programs do not know `GIT_NO_LAZY_FETCH`, but without a protocol none can.
+const UPLOAD_PACK: &str = "GIT_ALLOW_PROTOCOL=none git -c protocol.allow=never -c core.hooksPath=/dev/null upload-pack";
+
 impl Ledger {
     /// The ledger of `source` below `state_dir`; made when it is not there.
     pub fn open_or_create(git: &Git, state_dir: &Path, source: &Source) -> Result<Self, LedgerError> {
@@ -140,7 +144,7 @@ impl Ledger {
         // This one does not, so the setting below lifts the refusal for this call.
         call.command.env("GIT_ALLOW_PROTOCOL", "file").env("GIT_CONFIG_GLOBAL", self.dir.join("fetch.config"));
         call.command.args(["--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules"]);
-        call.command.args(["--update-shallow", "--end-of-options"]);
+        call.command.args(["--upload-pack", UPLOAD_PACK, "--update-shallow", "--end-of-options"]);
         call.command.arg(source.common_dir()).arg(format!("+{id}:{reference}"));
         call.output()?;
         // A shallow source gives a shallow history; whoever borrows the objects must know where it ends.

@@ -170,8 +170,8 @@ impl ObjectStore {
             return Ok(id);
         }
         let path = self.path(&id);
-        // One that is there may be from a run that ended before its sync.
-        if !path.exists() {
+        // One that is there may be from a run that ended before its sync. What is no file is no object.
+        if !std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             self.write(&path, kind, bytes)?;
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).push(path);

@@ -4,6 +4,7 @@
 //! file. The list of `.git` spellings follows what macOS and Windows file systems take for `.git`.
 
 use crate::limits::{COMPONENT_BYTES, DEPTH, PATH_BYTES};
+use crate::trees::EntryMode;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -48,6 +49,17 @@ pub fn as_path(path: &[u8]) -> &Path {
 pub fn check(path: &[u8]) -> Result<(), BadPath> {
     check_shape(path)?;
     if path.split(|&byte| byte == b'/').any(is_dot_git) {
+        return Err(BadPath::DotGit(shown(path)));
+    }
+    Ok(())
+}
+
+/// Checks an entry of a tree: a link must not stand where git reads what starts programs or fetches.
+pub fn check_entry(path: &[u8], mode: EntryMode) -> Result<(), BadPath> {
+    check(path)?;
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let is_of_git = || parts_of_name(name).any(|part| part == ".gitmodules" || is_short_for_gitmodules(&part));
+    if mode == EntryMode::Link && is_of_git() {
         return Err(BadPath::DotGit(shown(path)));
     }
     Ok(())
@@ -103,10 +115,21 @@ pub fn normalize(text: &str) -> Result<String, BadPath> {
 
 /// Whether some file system takes this name for `.git`.
 pub fn is_dot_git(name: &[u8]) -> bool {
+    parts_of_name(name).any(|part| part == ".git" || part == "git~1")
+}
+
+/// The names that other file systems make of one: Windows splits at a backslash, drops what follows a colon, and dots
+/// and spaces at the end; macOS does not see some characters; neither tells capitals.
+fn parts_of_name(name: &[u8]) -> impl Iterator<Item = String> {
     let text: String = String::from_utf8_lossy(name).chars().filter(|&c| !is_ignored_by_hfs(c)).collect();
-    // Windows drops what follows a colon, and dots and spaces at the end.
-    let stem = text.split(':').next().unwrap_or("").trim_end_matches(['.', ' ']).to_lowercase();
-    stem == ".git" || stem == "git~1"
+    let stem = |part: &str| part.split(':').next().unwrap_or("").trim_end_matches(['.', ' ']).to_lowercase();
+    text.split('\\').map(stem).collect::<Vec<_>>().into_iter()
+}
+
+/// `gitmod~1` to `gitmod~4`, then `gi7eba~…`: the short names Windows gives to `.gitmodules`.
+fn is_short_for_gitmodules(part: &str) -> bool {
+    let number = part.strip_prefix("gitmod~").or_else(|| part.strip_prefix("gi7eba~"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_ignored_by_hfs(c: char) -> bool {
@@ -119,14 +142,34 @@ mod tests {
 
     #[test]
     fn spellings_of_git_are_found() {
-        for name in
-            [".git", ".GIT", ".giT", "git~1", "GIT~1", ".g\u{200c}it", ".git.", ".git ", ".git::$INDEX_ALLOCATION"]
-        {
+        for name in [
+            ".git",
+            ".GIT",
+            ".giT",
+            "git~1",
+            "GIT~1",
+            ".g\u{200c}it",
+            ".git.",
+            ".git ",
+            ".git::$INDEX_ALLOCATION",
+            ".git. ",
+            ".git\\config",
+            "a\\.Git\\x",
+        ] {
             assert!(is_dot_git(name.as_bytes()), "{name}");
         }
         for name in [".gitignore", ".github", "git", "a.git", "git~2", "x.git", ""] {
             assert!(!is_dot_git(name.as_bytes()), "{name}");
         }
+    }
+
+    #[test]
+    fn a_link_never_stands_for_gitmodules() {
+        for name in [".gitmodules", "a/.GITMODULES", ".gitmodules.", "GITMOD~1", "gi7eba~12", ".gitm\u{200d}odules"] {
+            assert!(check_entry(name.as_bytes(), EntryMode::Link).is_err(), "{name}");
+            assert_eq!(check_entry(name.as_bytes(), EntryMode::Regular), Ok(()), "{name}");
+        }
+        assert_eq!(check_entry(b".gitignore", EntryMode::Link), Ok(()));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum SnapshotError {
     Ledger(#[from] LedgerError),
     #[error("the workspace holds more than {SNAPSHOT_BYTES} bytes of new files")]
     TooMuch,
+    #[error("the workspace was deleted or replaced: `{}` is not the folder it was", .0.display())]
+    Gone(PathBuf),
     #[error("`{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }

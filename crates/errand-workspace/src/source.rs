@@ -63,7 +63,7 @@ impl Source {
         if top.to_str().is_none() {
             return Err(SourceError::NotUtf8(top));
         }
-        let common_dir = common_dir(&git_dir)?;
+        let common_dir = common_dir(&top, &git_dir)?;
         let head = read_head(git, &git_dir, &top)?;
         Ok(Self { git: git.clone(), top, git_dir, common_dir, head })
     }
@@ -142,7 +142,7 @@ fn find(start: &Path) -> Result<(PathBuf, PathBuf), SourceError> {
         if let Ok(metadata) = std::fs::symlink_metadata(&dot_git) {
             if metadata.is_dir() && is_git_dir(&dot_git) {
                 // Only the git directory of a linked worktree has this file; here it would lead to a foreign repository.
-                let leads_away = dot_git.join("commondir").exists();
+                let leads_away = std::fs::symlink_metadata(dot_git.join("commondir")).is_ok();
                 return if leads_away { Err(SourceError::Foreign(dot_git)) } else { Ok((dir.to_owned(), dot_git)) };
             }
             if metadata.is_file() {
@@ -182,15 +182,18 @@ fn follow_git_file(dot_git: &Path) -> Result<PathBuf, SourceError> {
     if points_back || is_submodule { Ok(git_dir) } else { Err(foreign()) }
 }
 
-/// Where objects and refs are: the git directory itself, or the main one of a linked worktree.
-fn common_dir(git_dir: &Path) -> Result<PathBuf, SourceError> {
-    match read_small(&git_dir.join("commondir")) {
-        Ok(text) => {
-            let path = git_dir.join(text.trim());
-            path.canonicalize().map_err(|source| SourceError::Io { path, source })
-        }
-        Err(_) => Ok(git_dir.to_owned()),
+/// Where objects and refs are: the git directory itself, or the one that a linked worktree is registered in. A git
+/// directory that names any other would hand out, and write to, a repository that does not know this checkout.
+fn common_dir(top: &Path, git_dir: &Path) -> Result<PathBuf, SourceError> {
+    let file = git_dir.join("commondir");
+    if std::fs::symlink_metadata(&file).is_err() {
+        return Ok(git_dir.to_owned());
     }
+    let text = read_small(&file).map_err(|source| SourceError::Io { path: file, source })?;
+    let path = git_dir.join(text.trim());
+    let common = path.canonicalize().map_err(|source| SourceError::Io { path, source })?;
+    let is_registered = git_dir.parent() == Some(&common.join("worktrees"));
+    if is_registered { Ok(common) } else { Err(SourceError::Foreign(top.join(".git"))) }
 }
 
 fn read_head(git: &Git, git_dir: &Path, top: &Path) -> Result<Base, SourceError> {

@@ -172,12 +172,17 @@ impl Workspace {
 
     /// Stores the files as they are now.
     pub fn snapshot(&self) -> Result<Snapshot, WorkspaceError> {
+        self.check_there()?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(snapshot::take(&self.ledger, &self.root, &self.rules, &mut cache)?)
+        let taken = snapshot::take(&self.ledger, &self.root, &self.rules, &mut cache)?;
+        // What was deleted meanwhile was no deed of the task.
+        self.check_there()?;
+        Ok(taken)
     }
 
     /// Puts the files back to `tree`; only paths that differ are touched, ignored files stay.
     pub fn restore(&self, tree: &TreeId) -> Result<(), WorkspaceError> {
+        self.check_there()?;
         let target = self.ledger.list_tree(tree)?;
         // Times tell nothing about what a crash left behind.
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = StatCache::default();
@@ -214,6 +219,15 @@ impl Workspace {
         state_dir::discard(state_dir, &self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
     }
 
+    /// A deleted folder that is still open is an empty one: its snapshot would be a result that deletes everything.
+    fn check_there(&self) -> Result<(), SnapshotError> {
+        let gone = || SnapshotError::Gone(self.tree_dir());
+        let open = self.root.stat(b".").map_err(|_| gone())?.ok_or_else(gone)?;
+        let named = Stat::of(&rustix::fs::lstat(self.tree_dir()).map_err(|_| gone())?);
+        let is_same = (open.device, open.inode) == (named.device, named.inode);
+        if is_same { Ok(()) } else { Err(gone()) }
+    }
+
     /// The files as a listing, every one hashed, nothing stored.
     fn current(&self) -> io::Result<Vec<TreeEntry>> {
         let mut walk = walk::walk(&self.root, &self.rules, NewFolders::Enter)?;
@@ -236,8 +250,7 @@ impl Workspace {
             match self.root.stat(part)? {
                 None => return Ok(()),
                 Some(stat) if stat.is_folder() && end < path.len() => {}
-                // The parents were found to be plain folders just now, and no command runs during a restore.
-                Some(stat) if stat.is_folder() => std::fs::remove_dir_all(self.tree_dir().join(paths::as_path(part)))?,
+                Some(stat) if stat.is_folder() => self.root.remove_all(part)?,
                 Some(_) => self.root.remove(part)?,
             }
         }

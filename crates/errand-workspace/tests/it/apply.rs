@@ -2,6 +2,9 @@
 
 use crate::rig::{Rig, chmod, manifest, put};
 use errand_workspace::apply::{self, ApplyError, BlockReason, Blocker, Deed, Outcome, Selection, Undone};
+use errand_workspace::branch::{BranchError, NewCommit, write_branch};
+use errand_workspace::objects::Kind;
+use errand_workspace::trees::{EntryMode, TreeEntry};
 use errand_workspace::workspace::Workspace;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
@@ -200,4 +203,51 @@ fn a_crash_leaves_edits_of_the_person_alone() {
     assert_eq!(apply::finish_backwards(&rig.state(), &record).unwrap(), Undone::Blocked(vec!["a".into()]));
     assert_eq!(rig.read("a"), "edited after the crash\n");
     assert_eq!(rig.read("gone/x"), "1\n");
+}
+
+/// A snapshot never holds such paths; a tree can.
+#[test]
+fn paths_of_gits_own_are_refused_by_name_and_the_rest_is_applied() {
+    let rig = Rig::with(&[("a", "1\n")]);
+    let (ledger, base) = rig.ledger();
+    let id = ledger.objects().put(Kind::Blob, b"evil\n").unwrap();
+    let names = [
+        ".GIT/config",
+        ".g\u{200c}it/x",
+        ".git. /x",
+        ".git/hooks/x",
+        ".git::$INDEX_ALLOCATION/x",
+        ".git\\hooks\\x",
+        ".gitmodules",
+        "git~1/x",
+        "sub/.git/config",
+    ];
+    let entry = |path: &str| {
+        let mode = if path == ".gitmodules" { EntryMode::Link } else { EntryMode::Regular };
+        TreeEntry { path: path.into(), mode, id, size: 5 }
+    };
+    let mut entries: Vec<_> = names.iter().chain(&["a", "z"]).map(|path| entry(path)).collect();
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let result = ledger.write_tree(entries).unwrap();
+    let before = manifest(&rig.repo());
+    let plan = |selection| apply::plan(&ledger, &rig.source(), &rig.state(), &base, &result, selection).unwrap();
+    let by_name = names.map(str::to_owned);
+    for selection in [Selection::All, Selection::Only(&by_name)] {
+        let mut blocked: Vec<_> = plan(selection).blockers().iter().map(|b| (b.path.clone(), b.reason)).collect();
+        blocked.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut expected = names.map(|name| (name.to_owned(), BlockReason::UnsafePath));
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(blocked, expected);
+        assert!(matches!(plan(selection).apply(&rig.state()).unwrap(), Outcome::Blocked(_)));
+    }
+    let source = rig.source();
+    let new = NewCommit { parent: &source.head().commit, tree: &result, message: "m", at: 0 };
+    assert!(matches!(write_branch(&ledger, &source, "made", &new), Err(BranchError::UnsafePath(_))));
+    let shown = errand_workspace::diff::diff(&ledger, &base, &result).unwrap();
+    assert_eq!(shown.len(), names.len() + 2, "all of it can be looked at");
+    let kept = |lines: Vec<String>| lines.into_iter().filter(|l| !l.contains("objects")).collect::<Vec<_>>();
+    assert_eq!(kept(manifest(&rig.repo())), kept(before));
+    let rest = ["a".to_owned(), "z".to_owned()];
+    record_of(plan(Selection::Only(&rest)).apply(&rig.state()).unwrap());
+    assert_eq!((rig.read("a").as_str(), rig.read("z").as_str()), ("evil\n", "evil\n"));
 }

@@ -28,3 +28,23 @@ fn a_branch_holds_exactly_the_result() {
         assert!(matches!(refused, Err(BranchError::BadName(_))), "{name}");
     }
 }
+
+#[test]
+fn a_branch_needs_the_commit_it_stands_on() {
+    let rig = Rig::with(&[("a", "1")]);
+    rig.run_git(&["checkout", "-q", "-b", "topic"]);
+    rig.write("a", "2");
+    rig.commit("second");
+    let base = rig.source().head().commit.clone();
+    let workspace = rig.workspace();
+    put(&workspace.tree_dir().join("a"), b"3");
+    let tree = workspace.snapshot().unwrap().tree;
+    rig.run_git(&["checkout", "-q", "main"]);
+    rig.run_git(&["branch", "-q", "-D", "topic"]);
+    rig.run_git(&["reflog", "expire", "--expire=now", "--all"]);
+    rig.run_git(&["gc", "-q", "--prune=now"]);
+    let new = NewCommit { parent: &base, tree: &tree, message: "m", at: 0 };
+    let refused = write_branch(workspace.ledger(), &rig.source(), "made", &new);
+    assert!(matches!(refused, Err(BranchError::ParentGone(commit)) if commit == base));
+    rig.run_git(&["fsck", "--strict"]);
+}

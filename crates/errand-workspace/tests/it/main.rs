@@ -9,7 +9,9 @@ mod figures;
 mod files;
 mod ledger;
 mod poison;
+mod poisons;
 mod proxy;
+
 mod rig;
 mod sandbox;
 mod snapshot;

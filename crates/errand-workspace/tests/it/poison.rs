@@ -1,111 +1,337 @@
-//! A repository that tries to run code through everything git can be configured to start.
+//! Repositories that try to run code through everything git can be configured to start: each poison against every
+//! operation of this crate, and all of them together against the person's own git, so that we know they are real.
 
-use crate::rig::{Rig, chmod, put};
-use errand_workspace::apply::{self, Outcome, Selection};
-use errand_workspace::branch::{NewCommit, write_branch};
-use errand_workspace::diff::{Selection as Shown, diff, patch};
-use std::os::unix::fs::PermissionsExt as _;
+use crate::poisons::{self, Bait, End, Poison};
+use crate::rig::{Rig, manifest, put, run_git_in};
+use errand_task::id::TaskId;
+use errand_workspace::apply::{self, Outcome, Selection, Undone};
+use errand_workspace::branch::{NewCommit, commit, write_branch};
+use errand_workspace::diff::{Selection as Shown, diff, hunks, mix_trees, patch};
+use errand_workspace::git::Git;
+use errand_workspace::ledger::Ledger;
+use errand_workspace::new_repository::{self, NewFile};
+use errand_workspace::source::Source;
+use errand_workspace::state_dir;
+use errand_workspace::workspace::Workspace;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::os::unix::fs::symlink;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-fn poison(rig: &Rig) -> std::path::PathBuf {
-    let markers = rig.dir.path().join("markers");
-    std::fs::create_dir(&markers).unwrap();
-    chmod(&markers, 0o777);
-    let script = rig.dir.path().join("evil.sh");
-    put(&script, format!("#!/bin/sh\necho \"$0 $*\" >> {}/ran\ncat\n", markers.display()).as_bytes());
-    chmod(&script, 0o755);
-    let script = script.display();
-    rig.write(".gitattributes", "* filter=evil diff=evil merge=evil text=auto\n");
-    rig.commit("attributes");
-    let hooks = [
-        "applypatch-msg",
-        "commit-msg",
-        "fsmonitor-watchman",
-        "post-applypatch",
-        "post-checkout",
-        "post-commit",
-        "post-index-change",
-        "post-merge",
-        "post-receive",
-        "post-rewrite",
-        "post-update",
-        "pre-applypatch",
-        "pre-auto-gc",
-        "pre-commit",
-        "pre-merge-commit",
-        "pre-push",
-        "pre-rebase",
-        "pre-receive",
-        "prepare-commit-msg",
-        "proc-receive",
-        "push-to-checkout",
-        "reference-transaction",
-        "sendemail-validate",
-        "update",
-    ];
-    for hook in hooks {
-        let path = rig.repo().join(".git/hooks").join(hook);
-        put(&path, format!("#!/bin/sh\nexec {script} {hook}\n").as_bytes());
-        chmod(&path, 0o755);
+const LINES: &str = "1\n2\n3\n4\n5\n6\n";
+
+/// The clean repository all poisons are planted in: drivers for every file, a submodule, a bare repository in the tree.
+fn template() -> Rig {
+    let rig = Rig::with(&[
+        ("a", LINES),
+        ("b", "1\n"),
+        ("dir/c", "1\n"),
+        (".gitattributes", "* filter=evil diff=evil merge=evil text=auto\n*.bin filter=lfs\n"),
+        (".gitmodules", "[submodule \"sub\"]\n\tpath = sub\n\turl = ext::sh -c true\n\tupdate = !true\n"),
+        (".lfsconfig", "[lfs]\n\turl = ext::sh -c true\n"),
+        ("embedded/HEAD", "ref: refs/heads/main\n"),
+        ("embedded/config", "[core]\n"),
+        ("embedded/objects/info/keep", ""),
+        ("embedded/refs/heads/keep", ""),
+    ]);
+    symlink("a", rig.repo().join("link")).unwrap();
+    rig.commit("second");
+    rig.run_git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{},sub", rig.run_git(&["rev-parse", "HEAD"])),
+    ]);
+    std::fs::create_dir(rig.repo().join("sub")).unwrap();
+    rig.run_git(&["commit", "-q", "-m", "submodule"]);
+    rig.run_git(&["tag", "v1"]);
+    rig.run_git(&["branch", "old", "HEAD~1"]);
+    rig.run_git(&["checkout", "-q", "-b", "side"]);
+    rig.write("a", &LINES.replace('1', "side"));
+    rig.run_git(&["commit", "-q", "-a", "-m", "of side"]);
+    rig.run_git(&["checkout", "-q", "main"]);
+    rig.write("a", &LINES.replace('1', "main"));
+    rig.run_git(&["commit", "-q", "-a", "-m", "of main"]);
+    run_git_in(rig.dir.path(), &["clone", "-q", "--bare", "repo", "other.git"]);
+    rig.run_git(&["remote", "add", "local", "../other.git"]);
+    rig
+}
+
+/// A copy of the template with its bait.
+fn copy(template: &Rig) -> (Rig, Bait) {
+    // In memory where there is such a place: what is counted here are programs, not what survives a power cut.
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let rig = Rig { dir, git: template.git.clone() };
+    let beside = rig.dir.path().canonicalize().unwrap();
+    for name in ["repo", "other.git"] {
+        let copied = Command::new("cp").arg("-a").arg(template.dir.path().join(name)).arg(&beside).status().unwrap();
+        assert!(copied.success());
     }
-    let config = format!(
-        "[core]\n\trepositoryformatversion = 0\n\tfsmonitor = {script}\n\tsshCommand = {script}\n\tpager = {script}\n\
-         \teditor = {script}\n\taskPass = {script}\n\tgitProxy = {script}\n\talternateRefsCommand = {script}\n\
-         \thooksPath = .git/hooks\n\tworktree = /\n[pager]\n\tdiff = {script}\n\tlog = {script}\n\trev-parse = {script}\n\
-         [filter \"evil\"]\n\tclean = {script}\n\tsmudge = {script}\n\tprocess = {script}\n\trequired = true\n\
-         [diff]\n\texternal = {script}\n[diff \"evil\"]\n\tcommand = {script}\n\ttextconv = {script}\n\
-         [merge \"evil\"]\n\tdriver = {script} %A\n[uploadpack]\n\tpackObjectsHook = {script}\n\
-         [credential]\n\thelper = {script}\n[gpg]\n\tprogram = {script}\n[commit]\n\tgpgSign = true\n[log]\n\tshowSignature = true\n\
-         [alias]\n\trev-parse = !{script}\n\tcat-file = !{script}\n[uploadarchive]\n\tallowUnreachable = true\n\
-         [remote \"origin\"]\n\turl = ext::{script}\n\tuploadpack = {script}\n\tpromisor = true\n\
-         [extensions]\n\tpartialClone = origin\n[include]\n\tpath = ../more.config\n[gc]\n\tauto = 1\n[trace2]\n\teventTarget = {markers}/trace\n",
-        markers = markers.display()
+    let bait = Bait::of(&rig.repo(), &beside);
+    (rig, bait)
+}
+
+/// What people type all day, and what tools type for them.
+const ORDINARY: [&str; 52] = [
+    "status",
+    "status --porcelain",
+    "diff",
+    "diff --cached",
+    "diff HEAD~1",
+    "difftool -y",
+    "add a",
+    "add -A",
+    "commit -m x -a",
+    "commit --allow-empty -m x",
+    "commit --amend --no-edit",
+    "checkout -- a",
+    "checkout side",
+    "switch -f -c new",
+    "restore a",
+    "reset --hard",
+    "stash",
+    "rm -f a",
+    "mv b moved",
+    "clean -n",
+    "merge side -m x",
+    "rebase side",
+    "rebase -i HEAD~1",
+    "cherry-pick side",
+    "revert --no-edit HEAD",
+    "pull local main",
+    "fetch",
+    "fetch local",
+    "ls-remote",
+    "push",
+    "push local HEAD:pushed",
+    "clone . ../cloned",
+    "remote update",
+    "submodule status",
+    "submodule update --init",
+    "worktree add ../worktree v1",
+    "log -p -2",
+    "log --show-signature -1",
+    "show HEAD",
+    "blame a",
+    "grep main",
+    "grep --textconv main",
+    "describe --dirty",
+    "archive HEAD",
+    "tag -m x v2",
+    "branch made",
+    "gc",
+    "repack -a -d",
+    "fsck",
+    "rev-parse HEAD",
+    "for-each-ref",
+    "cat-file -p HEAD",
+];
+
+#[test]
+fn the_persons_own_git_runs_what_is_planted() {
+    let (planted, bait) = copy(&template());
+    poisons::plant_all(&bait);
+    let mut ran_in = Vec::new();
+    let mut programs = BTreeSet::new();
+    for line in ORDINARY {
+        // Its programs and markers are still those beside the first.
+        let (rig, _) = copy(&planted);
+        rig.write("a", "changed\n");
+        rig.write("untracked", "1\n");
+        let mut command = Command::new("timeout");
+        command.args(["3", "git"]).args(line.split(' ')).current_dir(rig.repo()).env_clear();
+        command.env("PATH", crate::rig::search_path()).env("HOME", bait.elsewhere()).env("GIT_CONFIG_NOSYSTEM", "1");
+        command.stdin(Stdio::null()).output().unwrap();
+        let markers = bait.markers();
+        if !markers.is_empty() {
+            ran_in.push(line);
+        }
+        programs.extend(markers);
+        bait.forget();
+    }
+    println!(
+        "plain git: {} operations, {} ran something, {} programs: {programs:?}",
+        ORDINARY.len(),
+        ran_in.len(),
+        programs.len()
     );
-    std::fs::write(rig.repo().join(".git/config"), config).unwrap();
-    put(&rig.repo().join("more.config"), format!("[core]\n\tfsmonitor = {script}\n").as_bytes());
-    put(&rig.repo().join(".git/info/attributes"), b"* filter=evil diff=evil\n");
-    let alternate = format!("{}\n", rig.dir.path().join("other.git/objects").display());
-    put(&rig.repo().join(".git/objects/info/alternates"), alternate.as_bytes());
-    markers
+    let clean: Vec<_> = ORDINARY.iter().filter(|line| !ran_in.contains(line)).collect();
+    assert!(ran_in.len() >= 40 && programs.len() >= 14, "the poison is blunt; nothing ran in {clean:?}");
+}
+
+/// Counts what was done and looks for markers after each.
+struct Tally<'a> {
+    bait: &'a Bait,
+    n_operations: usize,
+}
+
+impl Tally<'_> {
+    fn did<T>(&mut self, operation: &str, outcome: T) -> T {
+        self.n_operations += 1;
+        assert_eq!(self.bait.markers(), BTreeSet::new(), "after {operation}");
+        outcome
+    }
+}
+
+/// Every operation of this crate that meets the person's repository or a workspace, and that the results are right.
+fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
+    let state = rig.state();
+    let git = tally.did("find", Git::find(&crate::rig::search_path()))?;
+    tally.did(
+        "create",
+        new_repository::create(&git, &rig.dir.path().join("new"), &[NewFile { path: "a", bytes: b"1" }], "m"),
+    )?;
+    let source = tally.did("open", Source::open(&git, &rig.repo()))?;
+    assert_eq!(source.top(), rig.repo());
+    let head = source.head().clone();
+    tally.did("resolve", source.resolve("main"))?;
+    let old = tally.did("resolve", source.resolve("old"))?;
+    assert!(tally.did("resolve", source.resolve("ext::sh -c true")).is_err());
+    let ledger = Arc::new(tally.did("ledger", Ledger::open_or_create(&git, &state, &source))?);
+    tally.did("bring a base", ledger.bring_base(&source, &old.commit))?;
+    tally.did("bring a base", ledger.bring_base(&source, &head.commit))?;
+    let base = tally.did("tree of", ledger.tree_of(&head.commit))?;
+    let entries = tally.did("list tree", ledger.list_tree(&base))?;
+    let a = entries.iter().find(|entry| entry.path == b"a").unwrap();
+    assert_eq!(tally.did("read blob", ledger.read_blob(&a.id))?, LINES.replace('1', "main").as_bytes());
+    let log = tally.did("log", ledger.last_commits(&head.commit, 5))?;
+    assert_eq!(log[0].subject, "of main");
+    let n_before = tally.did("count", source.n_uncommitted(&ledger, &head.commit))?;
+    tally.did("keep", ledger.keep(&TaskId::new("0a1b2c3d"), &head.commit))?;
+
+    let dir = state.join("workspaces/one");
+    let workspace = tally.did("workspace", Workspace::create(&ledger, &base, &dir))?;
+    tally.did("scratch git", workspace.add_scratch_git(&head.commit))?;
+    let files = workspace.files()?;
+    tally.did("write", files.write_atomic("a", LINES.replace('1', "main").replace('6', "six").as_bytes()))?;
+    tally.did("new file", files.create("new", b"n\n"))?;
+    tally.did("delete", files.delete("b"))?;
+    let result = tally.did("snapshot", workspace.snapshot())?.tree;
+    let changes = tally.did("diff", diff(&ledger, &base, &result))?;
+    let counted: Vec<_> = changes.iter().map(|c| (c.path.as_str(), c.added, c.removed)).collect();
+    assert_eq!(counted, [("a", 1, 1), ("b", 0, 1), ("new", 1, 0)]);
+    let shown = tally.did("patch", patch(&ledger, &base, &result, Shown::All))?;
+    assert!(String::from_utf8_lossy(&shown).contains("\n-6\n+six\n"));
+    tally.did("hunks", hunks("1\n", "2\n"));
+    let mixed = tally.did("mix", mix_trees(&ledger, &base, &result, &["new".to_owned()]))?;
+    tally.did("restore", workspace.restore(&base))?;
+    tally.did("restore", workspace.restore(&result))?;
+    let again = tally.did("open workspace", Workspace::open(&ledger, &dir))?;
+    assert_eq!(tally.did("snapshot", again.snapshot())?.tree, result);
+    let clean = tally.did("clean checkout", Workspace::create(&ledger, &mixed, &state.join("workspaces/two")))?;
+    tally.did("remove", clean.remove(&state))?;
+
+    let untouched = manifest(&rig.repo());
+    let mine = LINES.replace('1', "main").replace('2', "two");
+    rig.write("a", &mine);
+    assert!(tally.did("count", source.n_uncommitted(&ledger, &head.commit))? >= n_before);
+    let plan = tally.did("plan", apply::plan(&ledger, &source, &state, &base, &result, Selection::All))?;
+    let Outcome::Applied { record, .. } = tally.did("apply with a merge", plan.apply(&state))? else {
+        panic!("blocked")
+    };
+    assert_eq!(rig.read("a"), mine.replace('6', "six"));
+    assert_eq!(tally.did("undo", apply::undo(&state, &record))?, Undone::Undone { n_files: 3 });
+    assert_eq!(rig.read("a"), mine);
+    rig.write("a", &LINES.replace('1', "main"));
+    let only = ["new".to_owned()];
+    let plan = tally.did("plan", apply::plan(&ledger, &source, &state, &base, &result, Selection::Only(&only)))?;
+    let Outcome::Applied { record, .. } = tally.did("apply", plan.apply(&state))? else { panic!("blocked") };
+    assert!(tally.did("unfinished", apply::unfinished(&state))?.is_empty());
+    tally.did("undo", apply::undo(&state, &record))?;
+    assert!(tally.did("finish", apply::finish_backwards(&state, &record)).is_err());
+    assert_eq!(manifest(&rig.repo()), untouched, "nothing but what was applied and undone");
+    let new = NewCommit { parent: &head.commit, tree: &result, message: "m", at: 0 };
+    let made = tally.did("commit", commit(&ledger, &new))?;
+    assert_eq!(tally.did("branch", write_branch(&ledger, &source, "made", &new))?, made);
+    assert!(tally.did("branch", write_branch(&ledger, &source, "main", &new)).is_err());
+    assert_eq!(tally.did("resolve", source.resolve("made"))?.commit, made);
+    tally.did("remove", workspace.remove(&state))?;
+    tally.did("empty trash", state_dir::empty_trash(&state))?;
+    let kept = |lines: Vec<String>| -> Vec<String> {
+        // Objects are only added, and the log is that of the branch.
+        let is_ours =
+            |line: &String| line.contains("heads/made") || line.contains(".git/objects/") || line.contains(".git/logs");
+        lines.into_iter().filter(|line| !is_ours(line)).collect()
+    };
+    assert_eq!(kept(manifest(&rig.repo())), kept(untouched), "nothing but the branch");
+    Ok(())
+}
+
+/// How one poison went; the number of operations, up to the refusal if there is one.
+fn judge(template: &Rig, poison: &Poison) -> usize {
+    let (rig, bait) = copy(template);
+    (poison.plant)(&bait);
+    bait.forget();
+    let elsewhere = manifest(&bait.elsewhere());
+    let other = manifest(&rig.dir.path().join("other.git"));
+    let mut tally = Tally { bait: &bait, n_operations: 0 };
+    let outcome = everything(&rig, &mut tally);
+    match (poison.end, outcome) {
+        (End::Works, Ok(())) => {}
+        (End::Refused(part), Err(error)) => {
+            assert!(error.to_string().contains(part), "{}: {error}", poison.name);
+        }
+        (end, outcome) => panic!("{}: {end:?}, not {outcome:?}", poison.name),
+    }
+    assert_eq!(manifest(&bait.elsewhere()), elsewhere, "{}: files elsewhere", poison.name);
+    assert_eq!(manifest(&rig.dir.path().join("other.git")), other, "{}: another repository", poison.name);
+    tally.n_operations
 }
 
 #[test]
 fn nothing_of_a_poisoned_repository_runs() {
-    let lines = "1\n2\n3\n4\n5\n6\n";
-    let rig = Rig::with(&[("a", lines), ("b", "1\n")]);
-    crate::rig::run_git_in(rig.dir.path(), &["init", "-q", "--bare", "other.git"]);
-    let markers = poison(&rig);
-    let source = rig.source();
-    assert_eq!(source.top(), rig.repo());
-    source.resolve("main").unwrap();
-    let workspace = rig.workspace();
-    let (ledger, _) = rig.ledger();
-    source.n_uncommitted(&ledger, &source.head().commit).unwrap();
-    ledger.last_commits(&source.head().commit, 5).unwrap();
-    workspace.add_scratch_git(&source.head().commit).unwrap();
-    put(&workspace.tree_dir().join("a"), lines.replace('6', "six").as_bytes());
-    put(&workspace.tree_dir().join("new"), b"n\n");
-    rig.write("a", &lines.replace('1', "one"));
-    let result = workspace.snapshot().unwrap().tree;
-    let changes = diff(&ledger, workspace.base(), &result).unwrap();
-    assert_eq!(
-        changes.iter().map(|c| (c.path.as_str(), c.added, c.removed)).collect::<Vec<_>>(),
-        [("a", 1, 1), ("new", 1, 0)]
-    );
-    assert!(!patch(&ledger, workspace.base(), &result, Shown::All).unwrap().is_empty());
-    workspace.restore(workspace.base()).unwrap();
-    workspace.restore(&result).unwrap();
-    let plan = apply::plan(&ledger, &source, &rig.state(), workspace.base(), &result, Selection::All).unwrap();
-    let Outcome::Applied { record, .. } = plan.apply(&rig.state()).unwrap() else { panic!("blocked") };
-    assert_eq!(rig.read("a"), "one\n2\n3\n4\n5\nsix\n");
-    apply::undo(&rig.state(), &record).unwrap();
-    let new = NewCommit { parent: &source.head().commit, tree: &result, message: "m", at: 0 };
-    write_branch(&ledger, &source, "made", &new).unwrap();
-    workspace.remove(&rig.state()).unwrap();
-    let ran: Vec<_> = std::fs::read_dir(&markers).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(ran.is_empty(), "{:?}", std::fs::read_to_string(markers.join("ran")));
-    assert_eq!(std::fs::metadata(rig.repo().join(".git/config")).unwrap().permissions().mode() & 0o111, 0);
+    let template = template();
+    let mut all = poisons::of_config();
+    all.extend(poisons::of_structure());
+    all.extend(poisons::of_ruin());
+    all.push(Poison { name: "all at once".to_owned(), plant: Box::new(poisons::plant_all), end: End::Works });
+    let (next, n_operations, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some(poison) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match std::panic::catch_unwind(AssertUnwindSafe(|| judge(&template, poison))) {
+                Ok(n) => drop(n_operations.fetch_add(n, Ordering::Relaxed)),
+                Err(_) => failed.lock().unwrap().push(&poison.name),
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(work))));
+    assert_eq!(failed.into_inner().unwrap(), Vec::<&String>::new());
+    println!("errand: {} poisons, {} operations, 0 markers", all.len(), n_operations.into_inner());
+    assert!(all.len() > 100, "git names its keys otherwise: {}", all.len());
+}
 
-    // The oracle can fail: the person's own git does run it.
-    std::process::Command::new("git").args(["status"]).current_dir(rig.repo()).output().unwrap();
-    assert!(std::fs::read_dir(&markers).unwrap().count() > 0);
+/// A tree may name a link and a folder alike; the link is not followed.
+#[test]
+fn a_tree_with_a_link_and_a_folder_of_one_name_is_not_checked_out() {
+    let rig = Rig::with(&[("a", "1")]);
+    let home = rig.dir.path().canonicalize().unwrap().join("home");
+    put(&home.join("authorized_keys"), b"canary");
+    for link_mode in ["120000 blob", "100644 blob"] {
+        put(&rig.dir.path().join("target"), home.display().to_string().as_bytes());
+        let target = rig.run_git(&["hash-object", "-w", "../target"]);
+        let script = format!(
+            "inner=$(printf '100644 blob {target}\\tauthorized_keys\\n' | git mktree) && \
+             tree=$({{ printf '{mode} docs\\0'; printf {target} | xxd -r -p; printf '40000 docs\\0'; \
+             printf $inner | xxd -r -p; }} | git hash-object -t tree -w --stdin --literally) && \
+             git -c user.name=p -c user.email=p@x commit-tree -m evil $tree",
+            mode = link_mode.split(' ').next().unwrap(),
+        );
+        let output = Command::new("sh").args(["-c", &script]).current_dir(rig.repo()).output().unwrap();
+        let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        assert!(!commit.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        rig.run_git(&["update-ref", "HEAD", &commit]);
+        let (ledger, tree) = rig.ledger();
+        let made = Workspace::create(&ledger, &tree, &rig.state().join("workspaces/one"));
+        assert!(made.is_err());
+        assert_eq!(files_in(&home), ["authorized_keys"]);
+        assert_eq!(std::fs::read(home.join("authorized_keys")).unwrap(), b"canary");
+    }
+}
+
+fn files_in(dir: &Path) -> Vec<String> {
+    std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }

@@ -152,6 +152,9 @@ pub fn manifest(dir: &Path) -> Vec<String> {
             String::new()
         } else if metadata.is_symlink() {
             format!("{:?}", std::fs::read_link(&path).unwrap())
+        } else if !metadata.is_file() {
+            // Reading a FIFO would wait for a writer.
+            format!("{:?}", metadata.file_type())
         } else {
             format!("{:?}", String::from_utf8_lossy(&std::fs::read(&path).unwrap()))
         };

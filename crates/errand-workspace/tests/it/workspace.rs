@@ -4,6 +4,7 @@ use crate::rig::{Rig, chmod, put};
 use errand_workspace::command::run;
 use errand_workspace::diff::{Selection, diff, hunks, mix_trees, patch};
 use errand_workspace::sandbox::plan::Limits;
+use errand_workspace::snapshot::SnapshotError;
 use errand_workspace::workspace::{Workspace, WorkspaceError};
 use std::os::unix::fs::symlink;
 
@@ -152,4 +153,20 @@ fn hunks_show_two_lines_around() {
     assert_eq!(found.text, "@@ -2,5 +2,6 @@\n 2\n 3\n-4\n+four\n+vier\n 5\n 6\n");
     assert_eq!((found.added, found.removed), (2, 1));
     assert_eq!(hunks(before, before).text, "");
+}
+
+#[test]
+fn a_deleted_workspace_is_no_result_without_files() {
+    let rig = Rig::with(&[("a", "1")]);
+    let workspace = rig.workspace();
+    let is_gone = |workspace: &Workspace| {
+        matches!(workspace.snapshot(), Err(WorkspaceError::Snapshot(SnapshotError::Gone(_))))
+            && workspace.restore(workspace.base()).is_err()
+    };
+    assert!(!is_gone(&workspace));
+    std::fs::remove_dir_all(workspace.tree_dir()).unwrap();
+    assert!(is_gone(&workspace));
+    put(&workspace.tree_dir().join("a"), b"another folder");
+    assert!(is_gone(&workspace));
+    assert_eq!(std::fs::read(workspace.tree_dir().join("a")).unwrap(), b"another folder");
 }

@@ -7,6 +7,8 @@
 
 mod golden;
 mod place;
+#[path = "../../../errand-workspace/tests/it/poisons.rs"]
+mod poisons;
 mod scripts;
 
 mod bad_input;
@@ -20,6 +22,7 @@ mod follow_up;
 mod jobs;
 mod limits;
 mod odd_contents;
+mod poisoned;
 mod questions;
 mod real_crates;
 mod regression;

@@ -36,6 +36,19 @@ fn index_flags_and_exclude_files_hide_nothing() {
 }
 
 #[test]
+fn sparse_checkouts_and_repositories_around_a_file_hide_nothing() {
+    let (_, _, files) = result_of(
+        "git update-index --skip-worktree README.md; echo x >> README.md; git config core.sparseCheckout true; \
+         printf '/*\\n!docs\\n' > .git/info/sparse-checkout; echo x > docs/new.txt; git init -q docs; \
+         git init -q --bare bare; echo '*' > docs/.gitignore; git config core.excludesFile .gitignore",
+    );
+    let in_bare = files.iter().filter(|path| path.strip_prefix("bare/").is_some()).count();
+    assert!(in_bare > 0, "a bare repository is files like others");
+    let rest: Vec<_> = files.iter().filter(|path| path.strip_prefix("bare/").is_none()).collect();
+    assert_eq!(rest, ["README.md", "docs/.gitignore", "docs/new.txt", "greet.sh"]);
+}
+
+#[test]
 fn the_workspace_repository_may_be_ruined() {
     let (place, id, files) = result_of("rm -rf .git; echo x > new.txt");
     assert_eq!(files, ["greet.sh", "new.txt"]);
