@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(problems(network_alone, "x"), ["`setup_network` is for setup commands, and there are none"]);
         assert_eq!(
             problems(setup("\0", "Not A Name"), "x"),
-            ["a setup command is empty", "`Not A Name` is not the name of a host"]
+            ["`Not A Name` in `setup_network` has upper case letters", "a setup command is empty"]
         );
     }
 

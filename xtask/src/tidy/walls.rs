@@ -29,7 +29,14 @@ const WALLS: &[Wall] = &[
     Wall {
         words: &["io::stderr", "io::stdout", "Stderr", "Stdout", "stdio::stderr", "stdio::stdout"],
         inside: EVERYWHERE,
-        except: &["crates/errand/src/daemon/log.rs", "crates/errand/src/screen.rs", "crates/errand/src/terminal.rs"],
+        except: &[
+            // The doors' program answers the daemon on its standard output, and looks whether it has a terminal.
+            "crates/errand-workspace/src/sandbox/doors/probes.rs",
+            "crates/errand-workspace/src/sandbox/wire.rs",
+            "crates/errand/src/daemon/log.rs",
+            "crates/errand/src/screen.rs",
+            "crates/errand/src/terminal.rs",
+        ],
         todo: "everything a person reads passes `screen`, and the log `daemon/log` (threats, rule 38)",
     },
     Wall {

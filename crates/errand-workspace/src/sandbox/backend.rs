@@ -148,7 +148,7 @@ impl Sandbox {
             lock: dir.join("lock"),
         };
         let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-        self.plan(dirs, Path::new("/work/empty"), argv, limits)
+        self.plan(dirs, Path::new("/workspace/empty"), argv, limits)
     }
 
     fn plan(&self, dirs: Dirs, checkout: &Path, argv: Vec<String>, limits: Limits) -> SandboxPlan {
@@ -232,7 +232,7 @@ fn place(checkout: &Path, mounts: &[Mount]) -> PathBuf {
     let is_taken = reserved.iter().any(|folder| is_below(checkout, folder))
         || mounts.iter().any(|mount| is_below(&mount.at, checkout));
     let name = checkout.file_name().map_or_else(|| "root".into(), |name| name.to_owned());
-    if is_taken { Path::new("/work").join(name) } else { checkout.to_owned() }
+    if is_taken { Path::new("/workspace").join(name) } else { checkout.to_owned() }
 }
 
 fn bwrap_arguments(bwrap: &Path, plan: &SandboxPlan) -> Vec<OsString> {
