@@ -12,7 +12,7 @@
 //! copy-on-write view takes the place of `materialize` and nothing else. After a crash call [`Workspace::restore`] with
 //! the last snapshot: it compares contents, not times.
 
-use crate::beneath::{self, Beneath};
+use crate::beneath::{self, Beneath, Links};
 use crate::files::Files;
 use crate::git::GitError;
 use crate::ignores::Ignores;
@@ -162,6 +162,11 @@ impl Workspace {
 
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// Whether a relative path, links followed, is a folder inside; the error is for the model.
+    pub fn check_folder(&self, dir: &str) -> io::Result<()> {
+        self.root.folder(dir.as_bytes(), Links::Follow).map(drop)
     }
 
     /// File access for tools.
