@@ -87,6 +87,9 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
         Ok(dir) => dir,
         Err(refusal) => return Output::error(bounded(refusal)),
     };
+    if let Err(error) = context.workspace.check_folder(&dir) {
+        return Output::error(bounded(format!("not started: `{dir}`: {error}")));
+    }
     let plan = context
         .sandbox
         .shell(&context.workspace, &input.command, Limits::of(JOB_TIME))

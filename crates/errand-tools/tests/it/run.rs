@@ -27,7 +27,7 @@ fn a_head_line_says_how_it_went() {
     }
     for dir in ["none", "src/a.rs", "up", "out"] {
         let told = rig.told("run", &format!(r#"{{"command":"ls","dir":"{dir}"}}"#));
-        assert!(told.starts_with("not started: "), "{told}");
+        assert!(told.starts_with("ERROR not started: "), "{told}");
     }
 }
 

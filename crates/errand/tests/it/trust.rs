@@ -268,7 +268,7 @@ fn a_file_that_cannot_be_taken_has_no_effect_at_all() {
         ("network = [\"a.example\"]\n", "unknown field `network`"),
         ("protect = [\"greet.sh\"", "line 1: "),
         ("max_files = 0\n", "a limit of zero"),
-        ("[setup]\nrun = [\"true\"]\nnetwork = [\"Not A Name\"]\n", "is not the name of a host"),
+        ("[setup]\nrun = [\"true\"]\nnetwork = [\"Not A Name\"]\n", "has upper case letters"),
     ];
     let place = Place::new(&mended());
     for (config, part) in cases {
