@@ -10,6 +10,7 @@ mod floor;
 mod machine;
 mod memory;
 mod repository;
+mod sandbox;
 mod script;
 mod stage;
 mod start;
@@ -24,8 +25,13 @@ use std::process::{Command, ExitCode};
 
 type Section = fn(&Stage) -> anyhow::Result<Vec<Figure>>;
 
-const SECTIONS: &[(&str, Section)] =
-    &[("disk", disk::measure), ("memory", memory::measure), ("start", start::measure), ("steps", steps::measure)];
+const SECTIONS: &[(&str, Section)] = &[
+    ("disk", disk::measure),
+    ("memory", memory::measure),
+    ("sandbox", sandbox::measure),
+    ("start", start::measure),
+    ("steps", steps::measure),
+];
 
 const USAGE: &str = "cargo xtask bench [SECTION…] [--binary PATH] [--runs N] [--dir DIR] [--json]";
 
