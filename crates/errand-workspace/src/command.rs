@@ -160,7 +160,7 @@ async fn live(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan, shared: &
 /// Starts the outer stage and hands it the plan.
 async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
     plan.make_folders()?;
-    let (plan, arguments) = sandbox.outer(backend, plan);
+    let (plan, arguments) = sandbox.outer(backend, plan)?;
     let plan = encode_plan(&plan)?;
     let (read_end, write_end) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(read_end.into())?;
@@ -182,10 +182,11 @@ async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::R
 /// Reads, watches and limits until init has told the end; says how it ended when everything of it is gone.
 async fn supervise(mut started: Started, limits: Limits, storage: &Path, shared: &Shared) -> RunEnd {
     let deadline = Instant::now() + limits.wall;
-    let disk = Disk::of(storage, limits.disk_bytes);
+    let disk = Disk::of(storage, limits);
     let mut disk_look = tokio::time::interval(DISK_LOOK);
     let mut ended_by_us = None;
     let mut kill_at = None;
+    let mut is_kill_ordered = false;
     let mut is_open = true;
     let mut told = Vec::new();
     let last = loop {
@@ -208,11 +209,12 @@ async fn supervise(mut started: Started, limits: Limits, storage: &Path, shared:
             () = tokio::time::sleep_until(until) => match ended_by_us {
                 None => Some(RunEnd::TimedOut),
                 // The last resort, when not even init answers any more.
-                Some(_) if started.order(Order::Kill).await.is_err() => {
+                Some(_) if is_kill_ordered || started.order(Order::Kill).await.is_err() => {
                     let _ = started.outer.start_kill();
                     break None;
                 }
                 Some(_) => {
+                    is_kill_ordered = true;
                     kill_at = Some(Instant::now() + TERM_GRACE);
                     None
                 }
@@ -274,35 +276,49 @@ fn heard(line: io::Result<usize>, told: &mut Vec<u8>) -> Heard {
 /// The free space of the file system a command writes to.
 struct Disk {
     storage: PathBuf,
-    free_bytes_at_start: u64,
+    at_start: Free,
     may_use_bytes: u64,
+    may_use_files: u64,
+}
+
+/// What is left of a file system, and how large it is.
+#[derive(Clone, Copy, Default)]
+struct Free {
+    bytes: u64,
+    bytes_total: u64,
+    /// Files there are: some file systems derive the number of free ones from their free bytes.
+    n_files: u64,
 }
 
 impl Disk {
-    fn of(storage: &Path, may_use_bytes: u64) -> Self {
-        let free_bytes_at_start = free(storage).map_or(0, |(free, _)| free);
-        Self { storage: storage.to_owned(), free_bytes_at_start, may_use_bytes }
+    fn of(storage: &Path, limits: Limits) -> Self {
+        let at_start = free(storage).unwrap_or_default();
+        let (may_use_bytes, may_use_files) = (limits.disk_bytes, limits.disk_files);
+        Self { storage: storage.to_owned(), at_start, may_use_bytes, may_use_files }
     }
 
     /// The limit that was reached.
     fn over(&self) -> Option<String> {
-        let (free, total) = free(&self.storage)?;
-        let reserve = DISK_RESERVE_BYTES.min(total / DISK_RESERVE_PART);
-        let used = self.free_bytes_at_start.saturating_sub(free);
+        let now = free(&self.storage)?;
+        let reserve = DISK_RESERVE_BYTES.min(now.bytes_total / DISK_RESERVE_PART);
+        let used = self.at_start.bytes.saturating_sub(now.bytes);
         if used > self.may_use_bytes {
             Some(format!("{} MiB of disk", self.may_use_bytes >> 20))
-        } else if free < reserve && used > 0 {
+        } else if now.bytes < reserve && used > 0 {
             Some("the last of the disk's free space".to_owned())
+        } else if now.n_files.saturating_sub(self.at_start.n_files) > self.may_use_files {
+            Some(format!("{} new files", self.may_use_files))
         } else {
             None
         }
     }
 }
 
-/// Free and all bytes of a file system.
-fn free(path: &Path) -> Option<(u64, u64)> {
+fn free(path: &Path) -> Option<Free> {
     let found = rustix::fs::statvfs(path).ok()?;
-    Some((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+    let in_bytes = |n_blocks: u64| n_blocks.saturating_mul(found.f_frsize);
+    let n_files = found.f_files.saturating_sub(found.f_ffree);
+    Some(Free { bytes: in_bytes(found.f_bavail), bytes_total: in_bytes(found.f_blocks), n_files })
 }
 
 async fn drain(output: &pipe::Receiver, limit: usize, shared: &Shared) {
