@@ -208,7 +208,7 @@ impl Drop for WayOut {
 /// Starts the outer stage and hands it the plan.
 async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
     plan.make_folders()?;
-    let (plan, arguments) = sandbox.outer(backend, plan);
+    let (plan, arguments) = sandbox.outer(backend, plan)?;
     let plan = encode_plan(&plan)?;
     let (read_end, write_end) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(read_end.into())?;
@@ -233,6 +233,7 @@ async fn supervise(mut started: Started, limits: Limits, mut disk: Disk, shared:
     let mut disk_look = tokio::time::interval(DISK_LOOK);
     let mut ended_by_us = None;
     let mut kill_at = None;
+    let mut is_kill_ordered = false;
     let mut is_open = true;
     let mut told = Vec::new();
     let last = loop {
@@ -255,11 +256,12 @@ async fn supervise(mut started: Started, limits: Limits, mut disk: Disk, shared:
             () = tokio::time::sleep_until(until) => match ended_by_us {
                 None => Some(RunEnd::TimedOut),
                 // The last resort, when not even init answers any more.
-                Some(_) if started.order(Order::Kill).await.is_err() => {
+                Some(_) if is_kill_ordered || started.order(Order::Kill).await.is_err() => {
                     let _ = started.outer.start_kill();
                     break None;
                 }
                 Some(_) => {
+                    is_kill_ordered = true;
                     kill_at = Some(Instant::now() + TERM_GRACE);
                     None
                 }
@@ -323,59 +325,77 @@ fn heard(line: io::Result<usize>, told: &mut Vec<u8>) -> Heard {
 struct Disk {
     storage: PathBuf,
     folders: Vec<PathBuf>,
-    free_bytes_at_start: u64,
+    at_start: Free,
     may_use_bytes: u64,
+    may_use_files: u64,
+}
+
+/// What is left of a file system, and how large it is.
+#[derive(Clone, Copy, Default)]
+struct Free {
+    bytes: u64,
+    bytes_total: u64,
+    /// Files there are: some file systems derive the number of free ones from their free bytes.
+    n_files: u64,
 }
 
 impl Disk {
     fn of(plan: &SandboxPlan) -> Self {
-        let free_bytes_at_start = free(&plan.storage).map_or(0, |(free, _)| free);
-        let (storage, may_use_bytes) = (plan.storage.clone(), plan.limits.disk_bytes);
-        Self { storage, folders: plan.written_folders(), free_bytes_at_start, may_use_bytes }
+        let at_start = free(&plan.storage).unwrap_or_default();
+        let (may_use_bytes, may_use_files) = (plan.limits.disk_bytes, plan.limits.disk_files);
+        Self { storage: plan.storage.clone(), folders: plan.written_folders(), at_start, may_use_bytes, may_use_files }
     }
 
     /// The limit that was reached.
     async fn over(&mut self) -> Option<String> {
-        let (free, total) = free(&self.storage)?;
-        let reserve = DISK_RESERVE_BYTES.min(total / DISK_RESERVE_PART);
-        let used = self.free_bytes_at_start.saturating_sub(free);
-        if free < reserve && used > 0 {
+        let now = free(&self.storage)?;
+        let reserve = DISK_RESERVE_BYTES.min(now.bytes_total / DISK_RESERVE_PART);
+        let used = self.at_start.bytes.saturating_sub(now.bytes);
+        if now.bytes < reserve && used > 0 {
             return Some("the last of the disk's free space".to_owned());
         }
-        if used <= self.may_use_bytes {
+        let n_new = now.n_files.saturating_sub(self.at_start.n_files);
+        if used <= self.may_use_bytes && n_new <= self.may_use_files {
             return None;
         }
         let folders = self.folders.clone();
-        let holds = tokio::task::spawn_blocking(move || folders.iter().map(|folder| bytes_below(folder)).sum::<u64>());
-        if holds.await.unwrap_or(u64::MAX) > self.may_use_bytes {
+        let measure = move || folders.iter().map(|folder| held_below(folder)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        // What cannot be measured is blamed on the command.
+        let (bytes, n_files) = tokio::task::spawn_blocking(measure).await.unwrap_or((u64::MAX, u64::MAX));
+        if bytes > self.may_use_bytes {
             return Some(format!("{} MiB of disk", self.may_use_bytes >> 20));
         }
+        if n_files > self.may_use_files {
+            return Some(format!("{} new files", self.may_use_files));
+        }
         // It was somebody else.
-        self.free_bytes_at_start = free;
+        self.at_start = now;
         None
     }
 }
 
-/// What the files below a folder take on the disk. What cannot be looked at counts as nothing.
-fn bytes_below(folder: &Path) -> u64 {
-    let mut sum = 0_u64;
+/// What the files below a folder take on the disk, and how many there are. What cannot be looked at counts as nothing.
+fn held_below(folder: &Path) -> (u64, u64) {
+    let (mut bytes, mut n_files) = (0_u64, 0_u64);
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            n_files += 1;
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
-                Ok(metadata) => sum = sum.saturating_add(metadata.blocks().saturating_mul(512)),
+                Ok(metadata) => bytes = bytes.saturating_add(metadata.blocks().saturating_mul(512)),
                 Err(_) => {}
             }
         }
     }
-    sum
+    (bytes, n_files)
 }
 
-/// Free and all bytes of a file system.
-fn free(path: &Path) -> Option<(u64, u64)> {
+fn free(path: &Path) -> Option<Free> {
     let found = rustix::fs::statvfs(path).ok()?;
-    Some((found.f_bavail.saturating_mul(found.f_frsize), found.f_blocks.saturating_mul(found.f_frsize)))
+    let in_bytes = |n_blocks: u64| n_blocks.saturating_mul(found.f_frsize);
+    let n_files = found.f_files.saturating_sub(found.f_ffree);
+    Some(Free { bytes: in_bytes(found.f_bavail), bytes_total: in_bytes(found.f_blocks), n_files })
 }
 
 async fn drain(output: &pipe::Receiver, limit: usize, shared: &Shared) {

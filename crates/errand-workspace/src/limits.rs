@@ -56,6 +56,8 @@ pub const COMMAND_TASKS: u32 = 2_048;
 pub const COMMAND_FILE_BYTES: u64 = 4 << 30;
 /// How much of the disk's free space a command may use up.
 pub const COMMAND_DISK_BYTES: u64 = 8 << 30;
+/// How many files and folders a command may add to the disk.
+pub const COMMAND_DISK_FILES: u64 = 2_000_000;
 /// Shared memory of a command.
 pub const COMMAND_SHM_BYTES: u64 = 512 << 20;
 /// Open files of one process.

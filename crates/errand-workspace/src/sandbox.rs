@@ -17,6 +17,7 @@ pub mod doors;
 mod init;
 mod landlocked;
 mod outer;
+mod pins;
 pub mod plan;
 mod seccomp;
 mod sys;

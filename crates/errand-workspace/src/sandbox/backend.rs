@@ -4,7 +4,7 @@ use super::doors::{self, Tried};
 use super::plan::{Limits, Mount, SandboxPlan, What};
 use super::system;
 use super::view::{COVERED_FILES, COVERED_FOLDERS, DEVICE_LINKS, DEVICES};
-use super::{INIT, OUTER, OUTER_BWRAP};
+use super::{INIT, OUTER, OUTER_BWRAP, pins};
 use crate::git::find_program;
 use crate::proxy::outside::{Outside, System};
 use crate::toolchains::{Toolchains, is_below};
@@ -214,15 +214,15 @@ impl Sandbox {
     }
 
     /// The plan as the backend needs it, and the outer stage's arguments.
-    pub(crate) fn outer(&self, backend: &Backend, plan: SandboxPlan) -> (SandboxPlan, Vec<OsString>) {
-        match backend {
+    pub(crate) fn outer(&self, backend: &Backend, plan: SandboxPlan) -> io::Result<(SandboxPlan, Vec<OsString>)> {
+        Ok(match backend {
             Backend::Native => (plan, vec![OUTER.into()]),
             Backend::Bwrap(bwrap) => {
-                let plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone())));
+                let plan = pins::pinned(plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone()))))?;
                 let arguments = bwrap_arguments(bwrap, &plan);
                 (plan, arguments)
             }
-        }
+        })
     }
 }
 

@@ -141,18 +141,26 @@ fn obey(mut daemon: UnixStream) {
 /// Counts tasks and memory of everything in here, and ends it all when there is too much.
 fn watch(n_tasks_max: u32, memory_bytes_max: u64, over: &Over) {
     let page = rustix::param::page_size() as u64;
+    // Memory that belongs to no process, as files in memory do, is told for the whole machine only.
+    let shared_at_start = shared_bytes();
     loop {
         std::thread::sleep(LIMITS_LOOK);
         let (mut n_tasks, mut n_pages) = (0_u32, 0_u64);
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let entries = std::fs::read_dir("/proc");
+        let shared = shared_bytes();
+        let is_blind = entries.is_err() || shared.is_none();
+        for entry in entries.into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(pid) = name.to_str().filter(|name| *name != "1" && name.parse::<u32>().is_ok()) else { continue };
             n_tasks = n_tasks.saturating_add(n_threads(pid));
             n_pages = n_pages.saturating_add(n_own_pages(pid));
         }
-        let limit = if n_tasks > n_tasks_max {
+        let n_shared = shared.unwrap_or(0).saturating_sub(shared_at_start.unwrap_or(0));
+        let limit = if is_blind {
+            "what init can still count".to_owned()
+        } else if n_tasks > n_tasks_max {
             format!("{n_tasks_max} processes and threads")
-        } else if n_pages.saturating_mul(page) > memory_bytes_max {
+        } else if n_pages.saturating_mul(page).saturating_add(n_shared) > memory_bytes_max {
             format!("{} MiB of memory", memory_bytes_max >> 20)
         } else {
             continue;
@@ -167,6 +175,13 @@ fn n_threads(pid: &str) -> u32 {
     // The name in parentheses may hold anything; the number of threads is the 18th word after it.
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     after_name.split(' ').nth(17).and_then(|word| word.parse().ok()).unwrap_or(1)
+}
+
+/// Memory of the machine that is shared or a file's in memory.
+fn shared_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Shmem:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|n_kib| n_kib << 10)
 }
 
 /// Resident pages that are no file's.

@@ -45,6 +45,9 @@ pub(super) fn run_bwrap(mut arguments: impl Iterator<Item = OsString>) -> i32 {
             return Ok(());
         }
         fs::write("/proc/self/oom_score_adj", OOM_SCORE).map_err(|error| error.to_string())?;
+        if rustix::process::geteuid().is_root() {
+            view::protect_devices().map_err(|error| format!("the devices cannot be protected: {error}"))?;
+        }
         // Its standard input, the socket, is handed on.
         let ended = Command::new(&bwrap).args(&mut arguments).env_clear().status();
         ended.map(drop).map_err(|error| format!("{}: {error}", Path::new(&bwrap).display()))

@@ -1,7 +1,8 @@
 //! What a command may see, use up and reach: one value that both backends read.
 
 use crate::limits::{
-    COMMAND_DISK_BYTES, COMMAND_FILE_BYTES, COMMAND_OUTPUT_BYTES, COMMAND_SHM_BYTES, COMMAND_TASKS, COMMAND_TIME,
+    COMMAND_DISK_BYTES, COMMAND_DISK_FILES, COMMAND_FILE_BYTES, COMMAND_OUTPUT_BYTES, COMMAND_SHM_BYTES, COMMAND_TASKS,
+    COMMAND_TIME,
 };
 use crate::paths::{self, BadPath};
 use crate::state_dir;
@@ -24,6 +25,8 @@ pub struct Limits {
     pub file_bytes: u64,
     /// What the file system that holds the workspace may lose while it runs.
     pub disk_bytes: u64,
+    /// Files and folders by which that file system may grow.
+    pub disk_files: u64,
     /// Shared memory (`/dev/shm`), a tmpfs.
     pub shm_bytes: u64,
 }
@@ -38,6 +41,7 @@ impl Limits {
             memory_bytes: half_of_memory(),
             file_bytes: COMMAND_FILE_BYTES,
             disk_bytes: COMMAND_DISK_BYTES,
+            disk_files: COMMAND_DISK_FILES,
             shm_bytes: COMMAND_SHM_BYTES,
         }
     }

@@ -162,6 +162,11 @@ fn program() -> BpfProgram {
         // A question, not a change.
         call.unless_equal(u32::MAX, refuse(libc::EPERM));
     });
+    // Another process's limits are changed without any right over it: init could open no file any more and count nothing.
+    program.for_call(libc::SYS_prlimit64, |call| {
+        call.load(argument(0));
+        call.unless_equal(0, refuse(libc::EPERM));
+    });
     program.push(RETURN, 0, 0, ALLOW);
     program.0
 }

@@ -26,22 +26,34 @@ pub(super) const DEVICE_LINKS: [(&str, &str); 4] = [
 ];
 /// What `/proc` tells about the machine and no program needs: covered by something empty.
 pub(super) const COVERED_FOLDERS: [&str; 7] = ["acpi", "asound", "bus", "driver", "fs", "irq", "scsi"];
-pub(super) const COVERED_FILES: [&str; 11] = [
+pub(super) const COVERED_FILES: [&str; 19] = [
     "config.gz",
+    "iomem",
+    "ioports",
     "kallsyms",
     "kcore",
     "key-users",
     "keys",
     "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
     "latency_stats",
+    "pagetypeinfo",
     "sched_debug",
+    "slabinfo",
     "sysrq-trigger",
     "timer_list",
     "timer_stats",
+    "vmallocinfo",
 ];
 
 /// Sizes of the file systems that hold only names.
 const ROOT_BYTES: u64 = 4 << 20;
+
+/// A file system in memory may hold a name for so many bytes of its size.
+const BYTES_PER_NAME: u64 = 4_096;
+const N_NAMES_LEAST: u64 = 16;
 
 /// From this kernel on a process namespace has its own highest number; before, writing it would change the machine's.
 const OWN_PID_MAX: (u32, u32) = (6, 14);
@@ -131,6 +143,9 @@ fn memory(bytes: u64) -> io::Result<OwnedFd> {
     let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(context.as_fd(), "size", bytes.to_string())?;
     rustix::mount::fsconfig_set_string(context.as_fd(), "mode", "0755")?;
+    // Names take memory of the kernel, which no size bounds.
+    let n_names = (bytes / BYTES_PER_NAME).max(N_NAMES_LEAST);
+    rustix::mount::fsconfig_set_string(context.as_fd(), "nr_inodes", n_names.to_string())?;
     mounted(&context, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 
@@ -259,10 +274,29 @@ fn limit_numbers(proc: &OwnedFd, n_tasks: u32) {
     }
 }
 
+/// A device can be written to whatever its mount says; a read-only one keeps root inside, who owns the machine's own
+/// node, from changing that node's mode.
+fn make_unchangeable(device: &OwnedFd) -> io::Result<()> {
+    sys::restrict_mount(device.as_fd(), Attributes { read_only: true, no_devices: false, is_deep: false })
+}
+
+/// The same where bwrap makes the view: in a mount namespace of this process, so that the nodes it hands on are like that.
+/// Only root owns them and only root can.
+pub(super) fn protect_devices() -> io::Result<()> {
+    sys::unshare(rustix::thread::UnshareFlags::NEWNS)?;
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    for path in DEVICES.map(|name| Path::new("/dev").join(name)) {
+        let device = clone(&path)?;
+        make_unchangeable(&device)?;
+        attach(&device, &rustix::fs::openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
+    }
+    Ok(())
+}
+
 fn make_dev(root: &OwnedFd, devices: Vec<(&str, OwnedFd)>) -> io::Result<()> {
     let dev = make_folder(root.as_fd(), OsStr::new("dev"))?;
     for (name, device) in devices {
-        sys::restrict_mount(device.as_fd(), Attributes { read_only: false, no_devices: false, is_deep: false })?;
+        make_unchangeable(&device)?;
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::EXCL | OFlags::CLOEXEC;
         rustix::fs::openat(&dev, name, flags, Mode::RUSR | Mode::WUSR)?;
         let place = rustix::fs::openat(&dev, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;

@@ -184,6 +184,13 @@ async fn every_limit_has_a_name() {
     let limits = Limits { disk_bytes: 64 << 20, ..usual };
     let filling = "while :; do head -c 8M /dev/zero >> big || exit; done";
     assert_eq!(place.shell(filling, limits).await.end, over("64 MiB of disk"));
+    // What is shared or in a file in memory counts as well, though it is no process's own.
+    let limits = Limits { memory_bytes: 100 << 20, ..usual };
+    let hidden = "head -c 300M /dev/zero > /dev/shm/x; sleep 60";
+    assert_eq!(place.shell(hidden, limits).await.end, over("100 MiB of memory"));
+    let limits = Limits { disk_files: 500, ..usual };
+    let littering = "mkdir many; for i in $(seq 3000); do : > many/$i; done; sleep 60";
+    assert_eq!(place.shell(littering, limits).await.end, over("500 new files"));
     let limits = Limits { file_bytes: 1 << 20, ..usual };
     assert_eq!(place.shell("exec head -c 2M /dev/zero > one", limits).await.end, RunEnd::Killed { signal: 25 });
     let limits = Limits { shm_bytes: 1 << 20, ..usual };

@@ -58,6 +58,7 @@ const NEW_USERS_SHARED: u64 = (libc::CLONE_NEWUSER | libc::CLONE_FS) as u64;
 const NO_RANDOM_ADDRESSES: u64 = 0x004_0000;
 const TYPE_INTO_TERMINAL: u64 = 0x5412;
 const CONSOLE: u64 = 0x541C;
+const OPEN_FILES: u64 = libc::RLIMIT_NOFILE as u64;
 const NOBODY: u64 = u64::MAX;
 
 #[rustfmt::skip]
@@ -93,6 +94,8 @@ pub(super) const DOORS: &[Door] = &[
     door(View, "unix sockets", "are not there", |outside| of_io(UnixStream::connect(&outside.socket), "connected")),
     door(View, "set-uid programs and devices", "no mount allows them", mount_flags),
     door(View, "device nodes", "are five", devices),
+    door(View, "modes of the device nodes", "cannot be changed", change_devices),
+    door(Calls, "limits of init", "cannot be set", |_| refused(libc::SYS_prlimit64, [1, OPEN_FILES, 0, 0, 0])),
     door(Calls, "capabilities", "all five sets empty", |_| status_lines(CAPABILITY_SETS, "0000000000000000")),
     door(Calls, "no_new_privs", "is set", |_| status_lines(&["NoNewPrivs"], "1")),
     door(Calls, "seccomp", "filters", |_| status_lines(&["Seccomp"], "2")),
@@ -193,7 +196,20 @@ fn no_file_writable(path: &str, depth: u32) -> Found {
 }
 
 fn change_mode(_: &Outside) -> Found {
-    let program = Path::new("/usr/bin/env");
+    keep_mode(Path::new("/usr/bin/env"))
+}
+
+fn change_devices(_: &Outside) -> Found {
+    for path in DEVICES.map(|name| Path::new("/dev").join(name)) {
+        if let Found::Open(_) = keep_mode(&path) {
+            return Found::Open(format!("{} was changed", shown(&path)));
+        }
+    }
+    Found::Shut(format!("{} tried", DEVICES.len()))
+}
+
+/// Sets the mode that it has, which takes the same right as another one.
+fn keep_mode(program: &Path) -> Found {
     match fs::metadata(program) {
         Ok(metadata) => {
             let same = fs::Permissions::from_mode(metadata.permissions().mode() & 0o7777);
