@@ -68,7 +68,8 @@ const TABLE: &[Row] = &[
     Row("programs", None, Some(".local/lib"), WHOLE),
     Row("pyenv", Some("PYENV_ROOT"), Some(".pyenv"), WHOLE),
     Row("rbenv", Some("RBENV_ROOT"), Some(".rbenv"), WHOLE),
-    Row("rustup", Some("RUSTUP_HOME"), Some(".rustup"), WHOLE),
+    // Rustup makes folders beside the tool chains when they are missing, and fails where it cannot.
+    Row("rustup", Some("RUSTUP_HOME"), Some(".rustup"), &[("settings.toml", ReadOnly), ("toolchains", ReadOnly)]),
     Row("rvm", None, Some(".rvm"), WHOLE),
     Row("sdkman", Some("SDKMAN_DIR"), Some(".sdkman"), &[("candidates", ReadOnly)]),
     Row("uv", None, Some(".local/share/uv"), WHOLE),
@@ -226,7 +227,7 @@ impl Toolchains {
 
     fn list(&mut self, name: &str, at: PathBuf, kept: Kept, guarded: &[PathBuf]) {
         let is_new = !self.listed.iter().any(|listed| listed.at == at);
-        if is_new && is_plain(&at) && at.is_dir() && !holds_any(&at, guarded) {
+        if is_new && is_plain(&at) && at.exists() && !holds_any(&at, guarded) {
             self.listed.push(Listed { name: name.to_owned(), at, kept });
         }
     }

@@ -37,11 +37,14 @@ impl Project {
         let rig = Rig::with(files);
         let all = environment(changed);
         let all: Vec<_> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Self { sandbox: sandbox_of(&all, &rig.state()), workspace: rig.workspace(), rig }
+        let workspace = rig.workspace();
+        workspace.add_scratch_git(&rig.source().head().commit).unwrap();
+        Self { sandbox: sandbox_of(&all, &rig.state()), workspace, rig }
     }
 
     async fn ended(&self, script: &str) -> (RunEnd, String) {
-        let finished = run(&self.sandbox, self.sandbox.shell(&self.workspace, script, Limits::of(LONG))).finished().await;
+        let finished =
+            run(&self.sandbox, self.sandbox.shell(&self.workspace, script, Limits::of(LONG))).finished().await;
         (finished.end, String::from_utf8_lossy(&finished.output).into_owned())
     }
 
@@ -147,8 +150,7 @@ async fn cargo_unpacks_a_dependency_in_the_private_layer() {
     let home = home.path().canonicalize().unwrap();
     let version = home_with_packed("itoa", "it/oa", &home);
     let rustup = below_home("RUSTUP_HOME", ".rustup");
-    let changed =
-        [("HOME", home.to_str().unwrap()), ("CARGO_HOME", ""), ("RUSTUP_HOME", rustup.to_str().unwrap())];
+    let changed = [("HOME", home.to_str().unwrap()), ("CARGO_HOME", ""), ("RUSTUP_HOME", rustup.to_str().unwrap())];
     let manifest_of_crate = format!("{}[dependencies]\nitoa = \"={version}\"\n", CRATE[0].1);
     let library = "#[test]\nfn it_prints() { assert_eq!(itoa::Buffer::new().format(12), \"12\"); }\n";
     let project = Project::of_person(&[("Cargo.toml", &manifest_of_crate), ("src/lib.rs", library)], &changed);
@@ -170,7 +172,8 @@ async fn rust_is_reached_through_the_proxies_of_rustup() {
         return;
     }
     let project = Project::new(&[("a", "")]);
-    let output = project.passes("rustup show active-toolchain; command -v cargo; cargo --version; rustup which rustc").await;
+    let output =
+        project.passes("rustup show active-toolchain; command -v cargo; cargo --version; rustup which rustc").await;
     assert!(output.contains("toolchains/"), "{output}");
     // What is shown read-only cannot be changed from inside.
     let (end, output) = project.ended("rustup default none 2>&1; touch \"$(rustup which rustc)\" 2>&1").await;
@@ -208,7 +211,9 @@ async fn npm_installs_and_tests_offline() {
         ("linked/index.js", "module.exports = (n) => 2 * n;\n"),
     ];
     let project = Project::new(&[&[("package.json", package), ("small.test.js", test)][..], &linked[..]].concat());
-    let output = project.passes("npm install 2>&1; test -L node_modules/linked; npm test 2>&1; npx --no-install --version").await;
+    let output = project
+        .passes("npm install 2>&1; test -L node_modules/linked; npm test 2>&1; npx --no-install --version")
+        .await;
     assert!(output.contains("pass 2"), "{output}");
     // From a packed copy, twice: the second time from the cache of the first.
     let output = project
