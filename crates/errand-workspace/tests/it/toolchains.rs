@@ -9,6 +9,7 @@ use errand_task::facts::RunEnd;
 use errand_workspace::command::run;
 use errand_workspace::sandbox::Sandbox;
 use errand_workspace::sandbox::plan::Limits;
+use errand_workspace::toolchains::{Kept, usual_places};
 use errand_workspace::workspace::Workspace;
 use std::fs;
 use std::io::Write as _;
@@ -435,4 +436,121 @@ async fn there_is_no_terminal_to_be_had() {
     let project = Project::new(&[("a", "")]);
     let (_, output) = project.ended("ls /dev; tty; test -e /dev/ptmx || echo none; stty size 2>&1").await;
     assert!(output.contains("not a tty\nnone\n"), "{output}");
+}
+
+/// Where well-known tools keep what nobody else may know, below HOME.
+const CREDENTIALS: [&str; 76] = [
+    ".android/debug.keystore",
+    ".aws/credentials",
+    ".azure/accessTokens.json",
+    ".bash_history",
+    ".bundle/config",
+    ".bunfig.toml",
+    ".cabal/config",
+    ".cache/deno/deno_history.txt",
+    ".cache/deno/location_data/x",
+    ".cache/huggingface/token",
+    ".cargo/config",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".claude/.credentials.json",
+    ".codex/auth.json",
+    ".composer/auth.json",
+    ".conda/.condarc",
+    ".condarc",
+    ".config/composer/auth.json",
+    ".config/coursier/credentials.properties",
+    ".config/gcloud/application_default_credentials.json",
+    ".config/gh/hosts.yml",
+    ".config/git/credentials",
+    ".config/go/env",
+    ".config/helm/registry.json",
+    ".config/mise/config.toml",
+    ".config/pip/pip.conf",
+    ".config/pypoetry/auth.toml",
+    ".config/rebar3/hex.config",
+    ".config/uv/uv.toml",
+    ".config/yarn/x",
+    ".continuum/anaconda-client/tokens/x",
+    ".docker/config.json",
+    ".dotnet/corefx/cryptography/x509stores/my/x.pfx",
+    ".env",
+    ".foundry/keystores/x",
+    ".gem/credentials",
+    ".git-credentials",
+    ".gitconfig",
+    ".gnupg/private-keys-v1.d/x.key",
+    ".gradle/gradle.properties",
+    ".gradle/init.d/x.gradle",
+    ".hex/hex.config",
+    ".ivy2/.credentials",
+    ".julia/servers/x/auth.toml",
+    ".kube/config",
+    ".local/share/gem/credentials",
+    ".local/share/keyrings/login.keyring",
+    ".local/share/uv/credentials/credentials.toml",
+    ".luarocks/upload_config.lua",
+    ".m2/settings-security.xml",
+    ".m2/settings.xml",
+    ".mozilla/firefox/x/logins.json",
+    ".mysql_history",
+    ".netrc",
+    ".node_repl_history",
+    ".npm/_logs/x.log",
+    ".npmrc",
+    ".nuget/NuGet/NuGet.Config",
+    ".opam/plugins/opam-publish/x.token",
+    ".password-store/x.gpg",
+    ".pgpass",
+    ".pip/pip.conf",
+    ".pub-cache/credentials.json",
+    ".pypirc",
+    ".python_history",
+    ".rye/credentials",
+    ".sbt/.credentials",
+    ".sbt/1.0/credentials.sbt",
+    ".ssh/id_ed25519",
+    ".stack/upload/credentials.json",
+    ".terraform.d/credentials.tfrc.json",
+    ".vault-token",
+    ".wasmer/wasmer.toml",
+    ".yarnrc.yml",
+    "miniconda3/.condarc",
+];
+
+#[tokio::test]
+async fn no_credential_beside_a_tool_chain_is_seen() {
+    let home = tempfile::tempdir_in("/var/tmp").unwrap();
+    let home = home.path().canonicalize().unwrap();
+    for (_, place, kept) in usual_places() {
+        if kept != Kept::Private {
+            put(&home.join(place).join("here"), b"in sight");
+        }
+    }
+    // Two places of the table that are files.
+    for file in [".tool-versions", ".rustup/settings.toml"] {
+        let _ = fs::remove_dir_all(home.join(file));
+        put(&home.join(file), b"in sight");
+    }
+    let secret = "hidden-from-commands";
+    CREDENTIALS.iter().for_each(|path| put(&home.join(path), secret.as_bytes()));
+    let settings = format!("[registry]\ntoken = \"{secret}\"\n[source.x]\nregistry = \"https://u:{secret}@h/\"\n");
+    put(&home.join(".cargo/config.toml"), settings.as_bytes());
+    let home_text = home.to_str().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let named = ["ANTHROPIC_API_KEY", "CARGO_REGISTRY_TOKEN", "GITHUB_TOKEN", "NPM_TOKEN", "PIP_INDEX_URL", "UV_TOKEN"];
+    let mut person = vec![("HOME", home_text), ("PATH", path.as_str())];
+    person.extend(named.map(|name| (name, secret)));
+    let rig = Rig::with(&[("a", "")]);
+    let sandbox = sandbox_of(&person, &rig.state());
+    let project = Project { workspace: rig.workspace(), sandbox, rig };
+
+    // Everything but what the machine shows to everybody: HOME, the temporary folders, our own files, all environments.
+    let places = "~ /tmp /dev/shm /run /etc/passwd /etc/hosts /proc/[0-9]*/environ /proc/[0-9]*/cmdline .";
+    let search = |word: &str| format!("grep -rlas '{}'\"{}\" {places} || test $? -lt 3", &word[..3], &word[3..]);
+    let found = project.passes(&search("in sight")).await;
+    let n_places = usual_places().filter(|(_, _, kept)| *kept != Kept::Private).count();
+    let seen: Vec<_> = usual_places().filter(|(_, place, _)| found.contains(&format!("{home_text}/{place}"))).collect();
+    assert!(seen.len() >= n_places - 4, "{} of {n_places} places are seen: {found}", seen.len());
+    assert_eq!(project.passes(&search(secret)).await, "");
 }
