@@ -375,7 +375,7 @@ impl Toolchains {
     }
 
     fn list(&mut self, name: &str, at: PathBuf, kept: Kept, guarded: &[PathBuf]) {
-        let is_new = !self.listed.iter().any(|listed| listed.at == at);
+        let is_new = !is_of_kernel(&at) && !self.listed.iter().any(|listed| listed.at == at);
         if is_new && is_plain(&at) && at.exists() && !holds_any(&at, guarded) {
             self.listed.push(Listed { name: name.to_owned(), at, kept });
         }
@@ -446,6 +446,33 @@ fn holds_any(folder: &Path, guarded: &[PathBuf]) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = real(folder);
     guarded.iter().any(|guarded| is_below(&real(guarded), &folder))
+}
+
+/// Folders of the running system: processes, devices, sockets. Never shown.
+const OF_KERNEL: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+
+fn is_of_kernel(folder: &Path) -> bool {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    OF_KERNEL.iter().any(|kernel| is_below(&real, Path::new(kernel)))
+}
+
+/// Why a folder of the person's configuration can never be shown to commands.
+pub fn unfit(folder: &Path, home: Option<&Path>, state_dir: &Path) -> Option<&'static str> {
+    let state_dir = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());
+    let is_in_state = folder.ancestors().filter_map(|above| above.canonicalize().ok()).any(|above| above == state_dir);
+    if !is_plain(folder) {
+        Some("it is no absolute path without dots")
+    } else if home.is_some_and(|home| holds_any(folder, &[home.to_owned()])) {
+        Some("it holds the home directory")
+    } else if is_in_state || holds_any(folder, &[state_dir]) {
+        Some("errand's state is there")
+    } else if is_of_kernel(folder) {
+        Some("it belongs to the running system")
+    } else if folder.exists() && !folder.is_dir() {
+        Some("it is no folder")
+    } else {
+        None
+    }
 }
 
 /// Words of cargo's settings that may be secret, or lead to a secret.
@@ -544,6 +571,43 @@ mod tests {
         let toolchains = picked(&person, &home.join("state"));
         let at: Vec<_> = toolchains.listed().iter().map(|listed| listed.at.clone()).collect();
         assert_eq!(at.iter().filter(|at| is_below(at, &home)).collect::<Vec<_>>(), [&home.join(".elan")]);
+    }
+
+    #[test]
+    fn the_table_for_people_is_this_one() {
+        let told = include_str!("../../../docs/toolchains.md");
+        for Row(name, variable, below_home, parts) in TABLE {
+            let line = |line: &&str| {
+                line.strip_prefix("| ").is_some_and(|line| line.split(" |").next() == Some(*name))
+                    && variable.is_none_or(|variable| line.contains(&format!("`${variable}`")))
+                    && below_home.is_none_or(|below| line.contains(&format!("`~/{below}`")))
+            };
+            let line = told.lines().find(line).unwrap_or_else(|| panic!("{name} {below_home:?} is not told"));
+            let is_told = |part: &str| part.is_empty() || line.contains(&format!("`{part}`"));
+            assert!(*parts == CONDA || parts.iter().all(|(part, _)| is_told(part)), "{line}");
+        }
+        assert_eq!(told.lines().filter(|line| line.starts_with("| ")).count(), TABLE.len() + 1, "rows and a head");
+    }
+
+    #[test]
+    fn a_link_in_path_is_named_by_where_it_leads() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let real = home.join(".local/share/fnm/v20/bin");
+        std::fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink(real.parent().unwrap(), home.join("shell")).unwrap();
+        let certificate = home.join(".local/share/fnm/ca.pem");
+        std::fs::write(&certificate, "").unwrap();
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let (path, certificate, home_text) = (text(home.join("shell/bin")), text(certificate), text(home.clone()));
+        let unseen = text(home.join("ca.pem"));
+        let person =
+            [("HOME", home_text.as_str()), ("PATH", &path), ("SSL_CERT_FILE", &certificate), ("PIP_CERT", &unseen)];
+        let toolchains = picked(&person, Path::new("/nowhere/state"));
+        assert_eq!(toolchains.path(), text(real));
+        let all = toolchains.environment(true);
+        assert!(all.contains(&("SSL_CERT_FILE".to_owned(), certificate.clone())), "{all:?}");
+        assert!(!all.iter().any(|(name, _)| name == "PIP_CERT"), "{all:?}");
     }
 
     #[test]
