@@ -10,6 +10,7 @@ mod view;
 
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::settings::Settings;
 use errand_journal::sqlite::Sqlite;
 use errand_journal::{Store, StoreError};
 use errand_model::client::{Client, ClientOptions};
@@ -19,7 +20,7 @@ use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
 use errand_task::verdict::ExitCode;
 use errand_workspace::git::Git;
 use errand_workspace::sandbox::Sandbox;
-use errand_workspace::toolchains::{Added, Toolchains};
+use errand_workspace::toolchains::Toolchains;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -37,6 +38,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Daemon {
     supervisor: Arc<Supervisor>,
     home: Home,
+    /// As they were when it started.
+    settings: Arc<Settings>,
     started_at_ms: i64,
     /// Told when the daemon is to end.
     end: Arc<Notify>,
@@ -50,10 +53,12 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     let secrets = Secrets::default();
     log::begin(secrets.clone());
     let _lock = lock(&home)?;
-    let supervisor = start(&home, secrets).await?;
+    let settings = Settings::read(home.path())?;
+    let supervisor = start(&home, &settings, secrets).await?;
     let daemon = Daemon {
         supervisor,
         home: home.clone(),
+        settings: Arc::new(settings),
         started_at_ms: jiff::Timestamp::now().as_millisecond(),
         end: Arc::new(Notify::new()),
     };
@@ -95,7 +100,7 @@ fn lock(home: &Home) -> Result<File, Failure> {
     Ok(file)
 }
 
-async fn start(home: &Home, secrets: Secrets) -> Result<Arc<Supervisor>, Failure> {
+async fn start(home: &Home, settings: &Settings, secrets: Secrets) -> Result<Arc<Supervisor>, Failure> {
     let store = Sqlite::open(&home.journal()).map_err(journal_failure)?;
     let person = crate::home::environment();
     let git = Git::find(&crate::home::search_path()).map_err(|error| {
@@ -107,7 +112,7 @@ async fn start(home: &Home, secrets: Secrets) -> Result<Arc<Supervisor>, Failure
         Failure::new(ExitCode::EnvironmentNotReady, format!("the sandbox cannot be set up: {error}"))
             .hint("look at the state directory's permissions and at the free space")
     };
-    let toolchains = Toolchains::of(person, &Added::default(), home.path()).map_err(unusable)?;
+    let toolchains = Toolchains::of(person, &settings.added, home.path()).map_err(unusable)?;
     // Not by its path: after an upgrade that leads to another version, which does not know our plans.
     let program = Path::new("/proc/self/exe");
     let sandbox = Sandbox::new(program, &crate::home::search_path(), home.path(), toolchains).map_err(unusable)?;

@@ -87,6 +87,11 @@ pub fn config_dir() -> Option<PathBuf> {
     config.map(|config| config.join("errand"))
 }
 
+/// The person's home directory.
+pub fn of_person() -> Option<PathBuf> {
+    env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// Endpoint and key travel as one pair.
 pub struct Endpoint {
     pub base_url: String,

@@ -10,6 +10,7 @@ mod daemon;
 mod failure;
 mod home;
 mod screen;
+mod settings;
 mod show;
 mod terminal;
 mod trust_file;

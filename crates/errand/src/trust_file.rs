@@ -120,7 +120,7 @@ fn read(dir: &Path) -> Result<Vec<Entry>, Failure> {
 }
 
 /// Nobody else can have put words into it.
-fn is_ours_alone(metadata: &Metadata) -> bool {
+pub fn is_ours_alone(metadata: &Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What is there of `/etc` when the machine has it. Names that end in `*` are beginnings.
-const ETC: [&str; 26] = [
+const ETC: [&str; 32] = [
     "alternatives",
     "ca-certificates",
     "ca-certificates.conf",
@@ -22,12 +22,18 @@ const ETC: [&str; 26] = [
     "localtime",
     "lsb-release",
     "magic",
-    "maven",
+    "maven/logging",
+    "maven/m2.conf",
+    "maven/toolchains.xml",
     "mime.types",
     "nsswitch.conf",
     "os-release",
     "perl",
-    "pki",
+    "pki/ca-trust",
+    "pki/java",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
+    "pki/tls/openssl.cnf",
     "protocols",
     "python*",
     "services",

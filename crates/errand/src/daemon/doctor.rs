@@ -2,12 +2,13 @@
 
 use crate::api::{Door, Finding, Health};
 use crate::home::Home;
+use crate::settings::Settings;
 use errand_runner::Supervisor;
 use errand_workspace::sandbox::{Backend, Standing};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub async fn look(supervisor: &Arc<Supervisor>, home: &Home) -> Health {
+pub async fn look(supervisor: &Arc<Supervisor>, home: &Home, settings: &Settings) -> Health {
     let shared = &supervisor.shared;
     let ok = |subject: &str, text: String| Finding { subject: subject.to_owned(), is_ok: true, text, hint: None };
     let mut found = vec![
@@ -48,6 +49,12 @@ pub async fn look(supervisor: &Arc<Supervisor>, home: &Home) -> Health {
             false => format!("those of the machine, and: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
         },
     ));
+    found.extend(settings.missing.iter().map(|folder| Finding {
+        subject: "settings".to_owned(),
+        is_ok: false,
+        text: format!("{} is not there, so commands do not see it", folder.display()),
+        hint: Some("correct config.toml in errand's config directory, then: errand daemon stop".to_owned()),
+    }));
     let doors = doors.iter().map(|door| Door {
         wall: door.wall.as_str().to_owned(),
         name: door.name.clone(),

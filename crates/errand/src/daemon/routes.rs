@@ -269,7 +269,7 @@ async fn look(State(daemon): State<Daemon>, Json(body): Json<api::Look>) -> Answ
 }
 
 async fn health(State(daemon): State<Daemon>) -> Json<api::Health> {
-    Json(doctor::look(&daemon.supervisor, &daemon.home).await)
+    Json(doctor::look(&daemon.supervisor, &daemon.home, &daemon.settings).await)
 }
 
 async fn shutdown(State(daemon): State<Daemon>, Json(is_now): Json<bool>) -> Json<api::Status> {

@@ -27,6 +27,7 @@ mod questions;
 mod real_crates;
 mod regression;
 mod secrets;
+mod settings;
 mod several;
 mod starting;
 mod stopping;
