@@ -9,6 +9,7 @@ mod golden;
 mod place;
 mod scripts;
 
+mod attacks;
 mod bad_input;
 mod baseline;
 mod borders;
