@@ -28,6 +28,7 @@ mod walls;
 use crate::place::{Place, Ran, until};
 use crate::scripts::{DONE, MEND, script};
 use rustix::fs::{Mode, OFlags};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
@@ -170,9 +171,19 @@ impl Siege {
 
     /// What the model was told of each call.
     pub fn results(&self, id: &str) -> Vec<String> {
-        let text = |ended: serde_json::Value| {
-            let output = &ended["output"];
-            output["inline"].as_str().map_or_else(|| output.to_string(), str::to_owned)
+        let sent: Vec<Value> = self.place.sim.requests().iter().map(|request| request.json()).collect();
+        let blocks = || {
+            let messages = sent.iter().flat_map(|request| request["messages"].as_array().into_iter().flatten());
+            messages.flat_map(|message| message["content"].as_array().into_iter().flatten())
+        };
+        let text = |ended: Value| match ended["output"]["inline"].as_str() {
+            Some(text) => text.to_owned(),
+            // Longer ones are stored beside the journal; what was sent is the same.
+            None => {
+                let result = blocks().find(|block| block["tool_use_id"] == ended["call"]).cloned().unwrap_or_default();
+                let content = &result["content"];
+                content.as_str().or_else(|| content[0]["text"].as_str()).unwrap_or_default().to_owned()
+            }
         };
         self.place.events(id, "tool.ended").into_iter().map(text).collect()
     }

@@ -84,6 +84,7 @@ fn s81_what_does_not_end_when_told_is_ended() {
     let place = &siege.place;
     place.play(&script(&[&siege.runs(&outliving(&siege.word)), MEND, DONE]));
     let id = place.hand_off(&["mend it"]);
+    place.until_event(&id, "tool.started", 1);
     until("the command's processes", || {
         place.workspace(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
     });

@@ -39,10 +39,10 @@ fn s16_init_and_other_commands_are_out_of_reach() {
     ));
     let attack = siege.runs(&format!(
         "for f in mem environ maps fd/0 root/etc cwd/x; do cat /proc/1/$f > /dev/null && echo REACHED: $f; done
-ls /proc/1/fd | grep . && echo REACHED
+for f in /proc/1/fd/* /proc/1/cwd /proc/1/exe; do readlink $f && echo REACHED: $f; (cat < $f) && echo REACHED: $f; done
 echo x > /proc/1/mem && echo REACHED
 echo 0 > /proc/self/oom_score_adj && echo REACHED
-s=sib; for p in /proc/[0-9]*; do case \"$(tr '\\0' ' ' < $p/cmdline)\" in *$s{word}*) echo REACHED: $p;; esac; done
+s=sib; for p in /proc/[0-9]*; do case \"$(tr '\\0' ' ' < $p/cmdline)\" in *\"$s\"{word}*) echo REACHED: $p;; esac; done
 {program}
 for s in $(seq 1 64); do kill -$s 1; kill -$s 1; done
 echo all of it was tried"
@@ -104,6 +104,7 @@ fn s20_two_tasks_see_nothing_of_each_other() {
     let hides = siege.runs(&format!("echo mine > /tmp/first-{word}; echo mine > /dev/shm/first-{word}\n{bind}\nrm begun.txt"));
     place.play(&script(&[&hides, MEND, DONE]));
     let first = place.hand_off(&["mend it"]);
+    place.until_event(&first, "tool.started", 1);
     until("the first task's command", || place.workspace(&first).join("begun.txt").exists());
     let theirs = place.workspace(&first).display().to_string();
     let connect = perl(&format!(
@@ -151,6 +152,7 @@ fn r21_nothing_outlives_a_killed_daemon() {
     let place = &siege.place;
     place.play(&script(&[&siege.runs(&outliving(&siege.word)), MEND, DONE]));
     let id = place.hand_off(&["mend it"]);
+    place.until_event(&id, "tool.started", 1);
     until("the command's processes", || {
         place.workspace(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
     });

@@ -2,7 +2,7 @@
 
 use super::Siege;
 use crate::place::Place;
-use crate::scripts::{DONE, FIX, mended, script};
+use crate::scripts::{DONE, FIX, MEND, mended, script};
 use std::os::unix::fs::PermissionsExt as _;
 
 #[track_caller]
@@ -58,7 +58,6 @@ fn s79_calls_that_make_no_sense_are_answered() {
         ("read", "{\"files\": \"greet.sh\"}"),
         ("read", "{\"files\": []}"),
         ("read", "{\"files\": [{\"path\": 5}]}"),
-        ("read", "{\"files\": [{\"path\": \"greet.sh\", \"start\": -1}]}"),
         ("edit", "{\"edits\": []}"),
         ("edit", "{\"edits\": [{\"path\": \"ran\", \"create\": true, \"new\": \"x\", \"mode\": \"4755\"}]}"),
         ("edit", "{\"edits\": [{\"path\": \"ran\"}]}"),
@@ -73,8 +72,18 @@ fn s79_calls_that_make_no_sense_are_answered() {
 #[test]
 fn s79_enormous_arguments_are_answered() {
     let siege = Siege::new();
-    let large = format!("@call run\n@input\n{{\"command\": \"touch ran; : {}\"}}\n", "x".repeat(10_000_000));
-    all_refused(&siege, &large);
+    let call = |n_bytes: usize| format!("@call run\n@input\n{{\"command\": \"touch ran; : {}\"}}\n", "x".repeat(n_bytes));
+    // More than one argument of a program can be.
+    let (id, results) = siege.attacked_by(&[&call(200_000), &siege.runs("ls ran && echo REACHED; echo the next turn works")]);
+    assert!(results[0].contains("not started"), "{}", results[0]);
+    assert!(results[1].contains("the next turn works") && !results[1].contains("REACHED"), "{}", results[1]);
+    siege.holds(&id);
+    // More than an answer can be: it is cut, and nothing of it runs.
+    siege.place.play(&script(&[&call(10_000_000), MEND, DONE]));
+    let id = siege.place.hand_off(&["mend it"]);
+    siege.place.errand(&["wait", &id]);
+    assert!(!siege.place.workspace(&id).join("ran").exists());
+    siege.holds(&id);
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn s36_programs_of_the_repository_are_not_taken_for_the_machines() {
     assert!(!mark.exists(), "a program of the repository was started");
     assert!(health.contains("own namespaces"), "{health}");
     let look = "@call run\n@arg command = echo \"$PATH\" | tr : '\\\\n' | grep -v '^/' && echo REACHED; command -v git sh\n";
-    place.play(&script(&[look, crate::scripts::MEND, DONE]));
+    place.play(&script(&[look, MEND, DONE]));
     let id = place.call(&["run", "--json", "mend it"]).env("PATH", &path).ran().exits(0).json();
     let id = id["id"].as_str().unwrap().to_owned();
     place.errand(&["wait", &id]).exits(3);
