@@ -81,7 +81,8 @@ impl Siege {
             canaries.push(text.clone());
             text
         };
-        let temporary = std::env::temp_dir().join(format!("host-file-{word}.txt"));
+        // The machine's own folder, whatever TMPDIR says.
+        let temporary = Path::new("/tmp").join(format!("host-file-{word}.txt"));
         for (path, name) in [
             (root.join("home/.ssh/id_ed25519"), "ssh"),
             (root.join("home/.netrc"), "netrc"),

@@ -14,7 +14,7 @@ fn s01_the_persons_home_and_environment_are_not_there() {
         "cat ~/.ssh/* ~/.netrc {home}/notes.txt {home}/.ssh/id_ed25519 {root}/beside.txt && echo REACHED
 ls -A {home} | grep . && echo REACHED
 ls -A ~ | grep . && echo REACHED
-cat {root}/other/secret.txt {root}/other-state/credentials/key /root/.ssh/* /etc/shadow && echo REACHED
+cat {root}/other/secret.txt {root}/other-state/credentials/key /r??t/.ssh/* /etc/shadow && echo REACHED
 ls {root} | grep -v '^repository$' | grep -v '^home$' && echo REACHED
 env; tr '\\0' '\\n' < /proc/self/environ; cat /proc/*/environ | tr '\\0' '\\n'
 find / -xdev \\( -name id_ed25519 -o -name 'host-file-*' -o -name daemon.sock -o -name journal.sqlite \\) | grep . && echo REACHED"
@@ -43,9 +43,8 @@ fn s03_links_that_are_committed_lead_nowhere() {
         "folder-link/.git/config",
     ];
     let read = |path: &str| format!("@call read\n@json files = [{{\"path\": \"{path}\"}}]\n");
-    let edit = |path: &str, rest: &str| {
-        format!("@call edit\n@input\n{{\"edits\": [{{\"path\": \"{path}\", {rest}}}]}}\n")
-    };
+    let edit =
+        |path: &str, rest: &str| format!("@call edit\n@input\n{{\"edits\": [{{\"path\": \"{path}\", {rest}}}]}}\n");
     let mut calls = String::new();
     for path in paths {
         calls.push_str(&read(path));
@@ -71,7 +70,17 @@ fn s06_paths_that_climb_are_refused() {
     let state = siege.place.state_dir().display().to_string();
     let mut calls = String::new();
     let absolute = [format!("{checkout}/new.txt"), format!("{checkout}-evil/x"), format!("{state}/x"), "/tmp/x".into()];
-    let climbing = ["../x", "docs/../../x", "../repository-evil/x", "./../repository/x", "~/x", "docs/\\u0000x", ".git/hooks/x", "", "/"];
+    let climbing = [
+        "../x",
+        "docs/../../x",
+        "../repository-evil/x",
+        "./../repository/x",
+        "~/x",
+        "docs/\\u0000x",
+        ".git/hooks/x",
+        "",
+        "/",
+    ];
     let all: Vec<&str> = climbing.into_iter().chain(absolute.iter().map(String::as_str)).collect();
     let long = "long/".repeat(1_000);
     for path in all.iter().copied().chain([long.as_str(), ".GIT/config"]) {
@@ -110,7 +119,8 @@ fn s10_temporary_folders_are_private() {
     let siege = Siege::new();
     let (name, word) = (siege.temporary.display(), &siege.word);
     // The workspace is where the checkout is, and that is below the same folder.
-    let own = siege.place.root().file_name().unwrap().to_str().unwrap();
+    let own = siege.place.root().strip_prefix("/tmp").ok().and_then(|below| below.iter().next()?.to_str());
+    let own = own.unwrap_or("nothing");
     let lines = format!(
         "for d in /tmp /var/tmp /dev/shm; do echo mine-{word} > $d/mine-{word} && cat $d/mine-{word} || echo REACHED: $d cannot be used; done
 cat {name} && echo REACHED

@@ -35,7 +35,8 @@ fn ended(siege: &Siege, lines: &str) -> (String, String, serde_json::Value) {
 fn s81_a_fork_bomb() {
     let siege = Siege::new();
     let word = &siege.word;
-    let (_, result, end) = ended(&siege, &format!("f() {{ sh -c 'sleep 3600 # {word}' & f | f & }}; f; while :; do sleep 0.1; f; done"));
+    let (_, result, end) =
+        ended(&siege, &format!("f() {{ sh -c 'sleep 3600 # {word}' & f | f & }}; f; while :; do sleep 0.1; f; done"));
     // Where the kernel refuses to fork first, the shell gives up.
     assert!(end["over_limit"].is_object() || !end["exited"].is_null() || !end["killed"].is_null(), "{end}: {result}");
 }

@@ -53,7 +53,9 @@ fn s23_no_socket_of_the_machine_is_reached() {
          my $s; socket($s, AF_UNIX, SOCK_DGRAM, 0); send($s, \"x\", 0, pack(\"Sa*\", AF_UNIX, \"{root}/log.sock\")) and print \"REACHED datagram\\n\"; \
          print \"$n sockets\\n\";"
     ));
-    let result = siege.withstands(&format!("env | grep -i sock && echo REACHED\n{program}\ngrep @siege /proc/net/unix && echo REACHED"));
+    let result = siege.withstands(&format!(
+        "env | grep -i sock && echo REACHED\n{program}\ngrep @siege /proc/net/unix && echo REACHED"
+    ));
     assert!(result.contains("39 sockets") && !result.contains("perl failed"), "{result}");
 }
 

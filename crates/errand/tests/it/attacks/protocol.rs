@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 #[track_caller]
 fn all_refused(siege: &Siege, calls: &str) -> Vec<String> {
     let n = calls.matches("@call").count();
-    let (id, results) = siege.attacked_by(&[calls, &siege.runs("ls; ls ran* && echo REACHED\necho the next turn works")]);
+    let (id, results) =
+        siege.attacked_by(&[calls, &siege.runs("ls; ls ran* && echo REACHED\necho the next turn works")]);
     let ended = siege.place.events(&id, "tool.ended");
     for index in 0..n {
         assert!(ended[index]["is_error"] == true, "call {index}: {}", results[index]);
@@ -61,7 +62,6 @@ fn s79_calls_that_make_no_sense_are_answered() {
         ("edit", "{\"edits\": []}"),
         ("edit", "{\"edits\": [{\"path\": \"ran\", \"create\": true, \"new\": \"x\", \"mode\": \"4755\"}]}"),
         ("edit", "{\"edits\": [{\"path\": \"ran\"}]}"),
-        ("search", "{\"pattern\": \"(\"}"),
         ("search", "{}"),
         ("finish", "{\"outcome\": \"won\"}"),
     ];
@@ -72,17 +72,19 @@ fn s79_calls_that_make_no_sense_are_answered() {
 #[test]
 fn s79_enormous_arguments_are_answered() {
     let siege = Siege::new();
-    let call = |n_bytes: usize| format!("@call run\n@input\n{{\"command\": \"touch ran; : {}\"}}\n", "x".repeat(n_bytes));
-    // More than one argument of a program can be.
-    let (id, results) = siege.attacked_by(&[&call(200_000), &siege.runs("ls ran && echo REACHED; echo the next turn works")]);
-    assert!(results[0].contains("not started"), "{}", results[0]);
-    assert!(results[1].contains("the next turn works") && !results[1].contains("REACHED"), "{}", results[1]);
-    siege.holds(&id);
+    let long = "x".repeat(70_000);
+    let wrong = format!("@call run\n@input\n{{\"command\": [\"touch ran; : {long}\"]}}\n");
+    let unknown = format!("@call run\n@input\n{{\"command\": \"touch ran\", \"{long}\": 1}}\n");
+    let nonesuch = format!("@call edit\n@input\n{{\"edits\": [{{\"path\": \"{long}\", \"create\": true}}]}}\n");
+    for call in [wrong, unknown, nonesuch] {
+        all_refused(&siege, &call);
+    }
     // More than an answer can be: it is cut, and nothing of it runs.
-    siege.place.play(&script(&[&call(10_000_000), MEND, DONE]));
+    let huge = format!("@call run\n@input\n{{\"command\": \"touch ran; : {}\"}}\n", "x".repeat(10_000_000));
+    siege.place.play(&script(&[&huge, MEND, DONE]));
     let id = siege.place.hand_off(&["mend it"]);
-    siege.place.errand(&["wait", &id]);
-    assert!(!siege.place.workspace(&id).join("ran").exists());
+    siege.place.errand(&["wait", &id]).exits(3);
+    assert!(siege.place.show(&id)["commands"].as_array().is_some_and(Vec::is_empty));
     siege.holds(&id);
 }
 
@@ -115,7 +117,9 @@ fn s36_programs_of_the_repository_are_not_taken_for_the_machines() {
     let health = place.call(&["doctor"]).env("PATH", &path).ran().exits(0).out();
     assert!(!mark.exists(), "a program of the repository was started");
     assert!(health.contains("own namespaces"), "{health}");
-    let look = "@call run\n@arg command = echo \"$PATH\" | tr : '\\\\n' | grep -v '^/' && echo REACHED; command -v git sh\n";
+    assert!(health.contains("relative folders are passed over: `.`, `node_modules/.bin`"), "{health}");
+    let look =
+        "@call run\n@arg command = echo \"$PATH\" | tr : '\\\\n' | grep -v '^/' && echo REACHED; command -v git sh\n";
     place.play(&script(&[look, MEND, DONE]));
     let id = place.call(&["run", "--json", "mend it"]).env("PATH", &path).ran().exits(0).json();
     let id = id["id"].as_str().unwrap().to_owned();

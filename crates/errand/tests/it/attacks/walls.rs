@@ -88,7 +88,9 @@ fn refuses(wall: &str, has_bwrap: bool, reason: &str, remedy: &str) {
         siege.runs("touch ran; touch /tmp/ran"),
         place.root().join("ran").display()
     );
-    let reads = format!("@expect not started\n@expect {reason}\n@expect {remedy}\n@call read\n@json files = [{{\"path\": \"greet.sh\"}}]\n@call search\n@arg pattern = helo\n");
+    let reads = format!(
+        "@expect not started\n@expect {reason}\n@expect {remedy}\n@call read\n@json files = [{{\"path\": \"greet.sh\"}}]\n@call search\n@arg pattern = helo\n"
+    );
     place.play(&script(&[&runs, &reads, &format!("@expect helo world\n{MEND}"), DONE]));
     let id = place.finished(3, &["mend it"]);
     let shown = place.show(&id);
