@@ -51,6 +51,7 @@ struct Shared {
     stop: Notify,
     grown: Notify,
     network: Mutex<Vec<NetworkUse>>,
+    has_begun: AtomicBool,
     has_landlock: AtomicBool,
 }
 
@@ -103,6 +104,19 @@ impl RunningCommand {
     /// The end, if it is there.
     pub fn end(&self) -> Option<RunEnd> {
         self.done.borrow().as_ref().map(|(end, _)| end.clone())
+    }
+
+    /// Waits until it runs, or has ended without: after that [`Self::end`] tells a command that was refused.
+    pub async fn begun(&self) {
+        loop {
+            let news = self.shared.grown.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            if self.shared.has_begun.load(Ordering::Relaxed) || self.end().is_some() {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Whether the third wall stood when it started.
@@ -243,6 +257,8 @@ async fn supervise(mut started: Started, limits: Limits, mut disk: Disk, shared:
                 Heard::Nothing => break None,
                 Heard::Started { has_landlock } => {
                     shared.has_landlock.store(has_landlock, Ordering::Relaxed);
+                    shared.has_begun.store(true, Ordering::Relaxed);
+                    shared.grown.notify_waiters();
                     None
                 }
                 Heard::End(end) => break Some(end),

@@ -107,9 +107,13 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
     });
     // At hand from the start: a turn that is broken off while it runs still learns how it ended.
     context.jobs.add(Arc::clone(&job));
-    let is_background =
-        input.background.unwrap_or(false) && !matches!(job.running.end(), Some(RunEnd::NotStarted { .. }));
     let patience = Duration::from_secs(input.timeout_s.unwrap_or(TIMEOUT_S).clamp(1, TIMEOUT_MAX_S));
+    let mut is_background = input.background.unwrap_or(false);
+    if is_background {
+        // One that is refused is no job.
+        let _ = tokio::time::timeout(patience, job.running.begun()).await;
+        is_background = !matches!(job.running.end(), Some(RunEnd::NotStarted { .. }));
+    }
     let finished = match is_background {
         true => None,
         false => tokio::time::timeout(patience, job.running.finished()).await.ok(),

@@ -12,7 +12,8 @@ use errand_task::verdict::ExitCode;
 pub struct Args {}
 
 pub async fn run(session: &Session, _: Args) -> Result<ExitCode, Failure> {
-    let mut health = Health { findings: vec![endpoint()], doors: Vec::new() };
+    let findings = [endpoint()].into_iter().chain(relative_path()).collect();
+    let mut health = Health { findings, doors: Vec::new() };
     match session.client().await {
         Ok(client) => {
             let of_daemon: Health = client.get("/v1/doctor").await?;
@@ -39,6 +40,19 @@ fn endpoint() -> Finding {
         }
         Err(failure) => Finding { subject, is_ok: false, text: failure.text, hint: failure.hint },
     }
+}
+
+/// Nothing is started from such a folder by errand, but by the person's own shell it is.
+fn relative_path() -> Option<Finding> {
+    let path = crate::home::search_path();
+    let relative: Vec<_> = std::env::split_paths(&path).filter(|folder| !folder.is_absolute()).collect();
+    let names = relative.iter().map(|folder| format!("`{}`", folder.display())).collect::<Vec<_>>().join(", ");
+    (!relative.is_empty()).then(|| Finding {
+        subject: "PATH".to_owned(),
+        is_ok: true,
+        text: format!("relative folders are passed over: {names}"),
+        hint: Some("take them out of PATH: a repository can put programs there".to_owned()),
+    })
 }
 
 fn table(screen: &Screen, health: &Health) -> String {

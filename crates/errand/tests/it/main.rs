@@ -11,6 +11,7 @@ mod place;
 mod poisons;
 mod scripts;
 
+mod attacks;
 mod bad_input;
 mod baseline;
 mod borders;

@@ -77,7 +77,7 @@ impl Place {
 
     /// The binary with these arguments, in the repository.
     pub fn call(&self, arguments: &[&str]) -> Call<'_> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_errand"));
+        let mut command = Command::new(program());
         command.args(arguments).env_clear().current_dir(if self.repository().exists() {
             self.repository()
         } else {
@@ -344,6 +344,11 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The binary under test: another one when `ERRAND_UNDER_TEST` names it, as where the built one cannot be reached.
+pub fn program() -> PathBuf {
+    std::env::var_os("ERRAND_UNDER_TEST").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_errand")), PathBuf::from)
 }
 
 fn parsed(script: &str) -> Script {
