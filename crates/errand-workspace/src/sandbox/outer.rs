@@ -6,7 +6,7 @@ use super::sys::{self, Forked};
 use super::wire::{self, Told};
 use super::{init, view};
 use crate::state_dir;
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, FlockOperation};
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 use std::ffi::OsString;
@@ -143,25 +143,32 @@ fn is_closed(daemon: &mut UnixStream) -> bool {
 /// Work folders of the overlays, one set a command: two commands of a task may run at once.
 struct Layers {
     work: Vec<(PathBuf, PathBuf)>,
+    /// The folders that hold them, and their names: when the view stands, its root is this process's too and paths of the
+    /// machine lead nowhere.
+    held: Vec<(OwnedFd, String)>,
 }
 
 impl Layers {
     fn make(plan: &SandboxPlan) -> io::Result<Self> {
-        let mut work = Vec::new();
+        let mut all = Self { work: Vec::new(), held: Vec::new() };
         for mount in &plan.mounts {
             if let What::Cache { layer, .. } = &mount.what {
-                let dir = layer.join(state_dir::temporary_name());
+                let name = state_dir::temporary_name();
+                let dir = layer.join(&name);
                 state_dir::create_dir(&dir)?;
-                work.push((mount.at.clone(), dir));
+                all.work.push((mount.at.clone(), dir));
+                all.held.push((File::open(layer)?.into(), name));
             }
         }
-        Ok(Self { work })
+        Ok(all)
     }
 
-    /// What cannot be removed is empty and goes with the workspace.
+    /// The kernel makes one folder in each. What cannot be removed goes with the workspace.
     fn clear(&self) {
-        for (_, dir) in &self.work {
-            let _ = fs::remove_dir_all(dir);
+        for (layer, name) in &self.held {
+            for path in [format!("{name}/work"), name.clone()] {
+                let _ = rustix::fs::unlinkat(layer, path, AtFlags::REMOVEDIR);
+            }
         }
     }
 }

@@ -134,6 +134,11 @@ async fn a_home_of_the_persons_is_private_at_its_own_path() {
     place.output("echo new > ~/.cargo/registry/new; ! echo new 2>/dev/null > ~/.cargo/bin/new").await;
     assert_eq!(place.output("cat ~/.cargo/registry/new").await, "new\n");
     assert!(!home.join(".cargo/registry/new").exists() && !home.join(".cargo/bin/new").exists());
+    // Nothing of a command stays but what it wrote.
+    for layer in std::fs::read_dir(place.workspace.layers()).unwrap() {
+        let names = std::fs::read_dir(layer.unwrap().path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["upper"]);
+    }
     // What an earlier command put in the way of a place makes room, and leads nowhere.
     place.output("rm -rf ~/.cargo 2>/dev/null; mv ~/.cargo ~/.moved; ln -s /etc ~/.cargo").await;
     assert_eq!(place.output("cat ~/.cargo/bin/x; test -L ~/.cargo || echo folder").await, "shownfolder\n");

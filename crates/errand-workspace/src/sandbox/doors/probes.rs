@@ -1,11 +1,11 @@
 //! The table of doors, and how each is tried from inside.
 
 use super::{Door, Found, Outside, UNLISTED, Wall, shown};
-use crate::sandbox::sys::attempt;
-use crate::sandbox::view::DEVICES;
+use crate::sandbox::sys::{attempt, own_number_by_32_bit_entry};
+use crate::sandbox::view::{COVERED_FOLDERS, DEVICES};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, TcpStream, UdpSocket};
@@ -17,8 +17,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// The argument with which the program makes a call by another architecture's entry point.
+/// The arguments with which the program makes a call by another architecture's entry point.
 pub(super) const FOREIGN: &str = "foreign";
+pub(super) const FOREIGN_32: &str = "foreign-32";
 
 use Wall::{Calls, Inheritance, Landlock, View};
 
@@ -51,6 +52,10 @@ const MACHINE_CALLS: &[libc::c_long] = &[
     libc::SYS_quotactl_fd,
     libc::SYS_acct,
     libc::SYS_reboot,
+    libc::SYS_fanotify_init,
+    libc::SYS_vhangup,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
 ];
 const NEW_USERS: u64 = libc::CLONE_NEWUSER as u64;
 /// A combination the kernel itself answers otherwise, so that nothing is ever cloned.
@@ -92,6 +97,8 @@ pub(super) const DOORS: &[Door] = &[
     door(View, "network interfaces", "only a loopback", interfaces),
     door(View, "abstract sockets", "find nobody", abstract_socket),
     door(View, "unix sockets", "are not there", |outside| of_io(UnixStream::connect(&outside.socket), "connected")),
+    door(View, "mounts of the machine", "are read-only", read_only_mounts),
+    door(View, "folders of devices in /proc", "are empty", covered_folders),
     door(View, "set-uid programs and devices", "no mount allows them", mount_flags),
     door(View, "device nodes", "are five", devices),
     door(View, "modes of the device nodes", "cannot be changed", change_devices),
@@ -100,6 +107,8 @@ pub(super) const DOORS: &[Door] = &[
     door(Calls, "no_new_privs", "is set", |_| status_lines(&["NoNewPrivs"], "1")),
     door(Calls, "seccomp", "filters", |_| status_lines(&["Seccomp"], "2")),
     door(Calls, "sockets of virtual machines", "are refused", |_| family(libc::AF_VSOCK, libc::SOCK_STREAM, 0)),
+    door(Calls, "pairs of such sockets", "are refused",
+        |_| judge(attempt(libc::SYS_socketpair, [libc::AF_VSOCK as u64, 1, 0, 0, 0], None), Errno::AFNOSUPPORT)),
     door(Calls, "packet sockets", "are refused", |_| family(libc::AF_PACKET, libc::SOCK_RAW, 0)),
     door(Calls, "kernel crypto sockets", "are refused", |_| family(libc::AF_ALG, libc::SOCK_SEQPACKET, 0)),
     door(Calls, "raw sockets", "are refused", |_| family(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_ICMP)),
@@ -124,19 +133,23 @@ pub(super) const DOORS: &[Door] = &[
     door(Calls, "the kernel's keyring", "is refused", |_| each(KEY_CALLS)),
     door(Calls, "files by handle", "are refused", |_| refused(libc::SYS_open_by_handle_at, [NOBODY, 0, 0, 0, 0])),
     door(Calls, "modules, kexec, swap, quota", "are refused", |_| each(MACHINE_CALLS)),
-    door(Calls, "the clock", "cannot be set", |_| each(&[libc::SYS_settimeofday, libc::SYS_clock_settime])),
+    door(Calls, "the clock", "cannot be set", |_| each(&[libc::SYS_settimeofday, libc::SYS_clock_settime, libc::SYS_adjtimex, libc::SYS_clock_adjtime])),
     door(Calls, "the kernel's log", "cannot be read", |_| refused(libc::SYS_syslog, [10, 0, 0, 0, 0])),
     door(Calls, "other personalities", "are refused",
         |_| refused(libc::SYS_personality, [NO_RANDOM_ADDRESSES, 0, 0, 0, 0])),
     door(Calls, "typing into a terminal", "is refused", |_| refused(libc::SYS_ioctl, [0, TYPE_INTO_TERMINAL, 0, 0, 0])),
     door(Calls, "console commands", "are refused", |_| refused(libc::SYS_ioctl, [0, CONSOLE, 0, 0, 0])),
     door(Calls, "calls newer than known", "do not exist", |_| not_there(1_000)),
-    door(Calls, "another architecture's entry", "ends the process", foreign),
+    door(Calls, "the x32 entry", "ends the process", |_| foreign(FOREIGN)),
+    door(Calls, "the 32-bit entry", "ends the process", |_| foreign(FOREIGN_32)),
     door(Landlock, "a place Landlock does not list", "cannot be read", |_| unreadable(Path::new(UNLISTED))),
     door(Inheritance, "descriptors", "only 0, 1 and 2", descriptors),
+    door(Inheritance, "standard input", "is the null device", standard_input),
+    door(Inheritance, "session", "is init's", session),
+    door(Inheritance, "out-of-memory score", "is the highest", oom_score),
     door(Inheritance, "terminal", "there is none", terminal),
     door(Inheritance, "environment", "only the list", environment),
-    door(Inheritance, "core files, processes, umask", "are limited", limits),
+    door(Inheritance, "core files, files, processes, umask", "are limited", limits),
 ];
 
 fn of_io<T>(outcome: io::Result<T>, open: &str) -> Found {
@@ -394,21 +407,84 @@ fn each(numbers: &[libc::c_long]) -> Found {
 }
 
 /// In a process of its own, because it ends it.
-fn foreign(_: &Outside) -> Found {
+fn foreign(which: &str) -> Found {
     if !cfg!(target_arch = "x86_64") {
         return Found::Shut("there is none".to_owned());
     }
-    match Command::new(crate::sandbox::backend::PROGRAM).args([crate::sandbox::DOORS, FOREIGN]).status() {
+    match Command::new(crate::sandbox::backend::PROGRAM).args([crate::sandbox::DOORS, which]).status() {
         Ok(status) if status.signal() == Some(libc::SIGSYS) => Found::Shut("killed".to_owned()),
+        // A kernel without that entry.
+        Ok(status) if status.signal() == Some(libc::SIGSEGV) => Found::Shut("there is none".to_owned()),
         Ok(status) => Found::Open(status.to_string()),
         Err(error) => Found::Open(error.to_string()),
     }
 }
 
-/// `getpid` by the x32 entry.
-pub(super) fn foreign_entry() -> i32 {
-    let _ = attempt(0x4000_0000 + 39, [0; 5], None);
-    0
+/// `getpid` by the entry that `argument` names, when it names one.
+pub(super) fn foreign_entry(argument: &OsStr) -> Option<i32> {
+    if argument == FOREIGN {
+        let _ = attempt(0x4000_0000 + 39, [0; 5], None);
+    } else if argument == FOREIGN_32 {
+        own_number_by_32_bit_entry();
+    } else {
+        return None;
+    }
+    Some(0)
+}
+
+fn mount_flags_of(place: &str) -> Option<String> {
+    let text = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mut found = None;
+    for line in text.lines() {
+        let mut words = line.split(' ').skip(4);
+        if words.next() == Some(place) {
+            // The last one covers the ones before.
+            found = words.next().map(str::to_owned);
+        }
+    }
+    found
+}
+
+/// By their own flags: what another wall refuses as well would hide that this one is missing.
+fn read_only_mounts(_: &Outside) -> Found {
+    const PLACES: [&str; 5] = ["/", "/proc", "/usr", "/etc/passwd", "/etc/hosts"];
+    for place in PLACES {
+        match mount_flags_of(place) {
+            Some(flags) if flags.split(',').any(|flag| flag == "ro") => {}
+            flags => return Found::Open(format!("{place}: {flags:?}")),
+        }
+    }
+    Found::Shut(format!("{} checked", PLACES.len()))
+}
+
+fn covered_folders(_: &Outside) -> Found {
+    for path in COVERED_FOLDERS.map(|name| Path::new("/proc").join(name)) {
+        if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Found::Open(shown(&path));
+        }
+    }
+    Found::Shut("nothing in them".to_owned())
+}
+
+fn standard_input(_: &Outside) -> Found {
+    const NULL: u64 = 0x103;
+    match rustix::fs::fstat(io::stdin()) {
+        Ok(stat) if stat.st_rdev == NULL => Found::Shut("it is".to_owned()),
+        Ok(stat) => Found::Open(format!("mode {:o}", stat.st_mode)),
+        Err(error) => Found::Open(error.to_string()),
+    }
+}
+
+fn session(_: &Outside) -> Found {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Of what follows the name: state, parent, group, session.
+    let session = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(3)).unwrap_or("not told");
+    if session == "1" { Found::Shut("1".to_owned()) } else { Found::Open(session.to_owned()) }
+}
+
+fn oom_score(_: &Outside) -> Found {
+    let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    if score.trim() == "1000" { Found::Shut("1000".to_owned()) } else { Found::Open(score.trim().to_owned()) }
 }
 
 fn descriptors(_: &Outside) -> Found {
@@ -441,10 +517,15 @@ fn limits(_: &Outside) -> Found {
     use rustix::process::{Resource, getrlimit};
     let core = getrlimit(Resource::Core).maximum;
     let tasks = getrlimit(Resource::Nproc).maximum;
+    let file = getrlimit(Resource::Fsize).maximum;
+    let descriptors = getrlimit(Resource::Nofile).maximum;
+    let is_few = descriptors.is_some_and(|number| number <= crate::limits::COMMAND_DESCRIPTORS);
     let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077)).as_raw_mode();
-    if core == Some(0) && tasks.is_some() && umask == 0o077 {
+    if core == Some(0) && tasks.is_some() && file.is_some() && is_few && umask == 0o077 {
         Found::Shut("core 0, umask 077".to_owned())
     } else {
-        Found::Open(format!("core {core:?}, processes {tasks:?}, umask {umask:03o}"))
+        Found::Open(format!(
+            "core {core:?}, processes {tasks:?}, file {file:?}, open files {descriptors:?}, umask {umask:03o}"
+        ))
     }
 }
