@@ -375,7 +375,8 @@ impl Disk {
             return None;
         }
         let folders = self.folders.clone();
-        let measure = move || folders.iter().map(|folder| held_below(folder)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let measure =
+            move || folders.iter().map(|folder| held_below(folder)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
         // What cannot be measured is blamed on the command.
         let (bytes, n_files) = tokio::task::spawn_blocking(measure).await.unwrap_or((u64::MAX, u64::MAX));
         if bytes > self.may_use_bytes {

@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("errand-tools", &["errand-index", "errand-task", "errand-workspace"]),
     ("errand-workspace", &["errand-task"]),
     // The simulator is the bench's model; the product itself is measured from outside, as a program.
-    ("xtask", &["errand-sim", "errand-task"]),
+    ("xtask", &["errand-sim", "errand-task", "errand-workspace"]),
 ];
 
 /// External crates that only these of ours may name.

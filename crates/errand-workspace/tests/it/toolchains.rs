@@ -298,6 +298,14 @@ async fn java_compiles_and_runs() {
                    var thread = new Thread(() -> System.out.println(2 * 2)); thread.start(); thread.join(); } }\n";
     let project = Project::new(&[("Small.java", program)]);
     assert_eq!(project.passes("javac Small.java; java -cp . Small").await, "4\n");
+    if has("mvn", "Maven is not tried") {
+        // Without a repository it can do no more than read a project, find a plugin missing, and say that it is offline.
+        let manifest = "<project><modelVersion>4.0.0</modelVersion><groupId>g</groupId><artifactId>a</artifactId>\
+                        <version>1</version></project>";
+        let project = Project::new(&[("pom.xml", manifest)]);
+        let output = project.passes("mvn --version; mvn -q validate 2>&1 || true").await;
+        assert!(output.contains("Apache Maven") && !output.contains("Unknown host"), "{output}");
+    }
 }
 
 #[tokio::test]
