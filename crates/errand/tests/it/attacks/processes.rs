@@ -45,6 +45,7 @@ echo x > /proc/1/mem && echo REACHED
 echo 0 > /proc/self/oom_score_adj && echo REACHED
 s=sib; for p in /proc/[0-9]*; do case \"$(tr '\\0' ' ' < $p/cmdline)\" in *\"$s\"{word}*) echo REACHED: $p;; esac; done
 {program}
+echo signals from here on
 for s in $(seq 1 64); do kill -$s 1; kill -$s 1; done
 echo all of it was tried"
     ));
