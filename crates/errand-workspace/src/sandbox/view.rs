@@ -8,7 +8,8 @@ use super::sys::{self, Attributes};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags,
 };
 use std::ffi::OsStr;
 use std::io;
@@ -286,9 +287,10 @@ pub(super) fn protect_devices() -> io::Result<()> {
     sys::unshare(rustix::thread::UnshareFlags::NEWNS)?;
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     for path in DEVICES.map(|name| Path::new("/dev").join(name)) {
-        let device = clone(&path)?;
-        make_unchangeable(&device)?;
-        attach(&device, &rustix::fs::openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)?;
+        // By the older calls: this backend is there for kernels, too, that lack the newer ones.
+        rustix::mount::mount_bind(&path, &path)?;
+        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
+        rustix::mount::mount_remount(&path, flags, c"")?;
     }
     Ok(())
 }
