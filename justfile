@@ -13,7 +13,7 @@ tidy *checks:
     cargo xtask tidy {{checks}}
 
 test:
-    cargo test --workspace
+    ./test.sh
 
 # The main job on a bundled repository with the built-in scripted model: no key, no network.
 demo *arguments:

@@ -154,6 +154,10 @@ fn push_contract(out: &mut String, contract: &Contract) {
     if !contract.allow.is_empty() {
         push(out, &format!("- Only these paths may change: {}", contract.allow.join(", ")));
     }
+    if !contract.network.is_empty() {
+        let names = contract.network.join(", ");
+        push(out, &format!("- Commands may reach, by TLS through the proxy of their environment: {names}"));
+    }
     if !contract.protect.is_empty() {
         push(out, &format!("- These paths may not change: {}", contract.protect.join(", ")));
     }

@@ -45,7 +45,7 @@ impl Tool for Run {
     }
 
     fn description(&self) -> &'static str {
-        "Run a command in the workspace: no network, no input, no terminal; $TMPDIR is private scratch. Shows the first \
+        "Run a command in the workspace: no network but granted names, no input, no terminal; /tmp is private scratch. Shows the first \
          and last lines; all of it is in log:N. At its time limit it goes on as a job: use wait, not sleep."
     }
 
