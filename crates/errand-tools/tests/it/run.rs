@@ -161,6 +161,6 @@ fn the_environment_holds_nothing_of_ours() {
     let names = output.text.lines().nth(1).unwrap();
     assert_eq!(
         names.trim(),
-        "CARGO_NET_OFFLINE CI GOPROXY HOME LANG NO_COLOR PATH PIP_DISABLE_PIP_VERSION_CHECK PWD SHLVL TERM TMPDIR UV_OFFLINE _ npm_config_offline"
+        "CARGO_NET_OFFLINE CI COMPOSER_DISABLE_NETWORK GOPROXY HEX_OFFLINE HOME LANG MAVEN_ARGS NO_COLOR PATH PIP_DISABLE_PIP_VERSION_CHECK PWD SHLVL TERM TMPDIR UV_OFFLINE _ npm_config_offline"
     );
 }
