@@ -91,6 +91,8 @@ fn start(plan: &SandboxPlan, daemon: &mut UnixStream, made_by: Outer) -> Result<
     // Started before the command, so that no moment of it is unwatched.
     thread("orders", move || obey(orders))?;
     let child = command.spawn().map_err(|error| format!("`{program}`: {error}"))?;
+    // It may send init what it likes: nothing of it arrives. Not before, because a program starts with its parent's mask.
+    sys::block_signals();
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("the command has no number")?;
     let (limits, seen) = (plan.limits, Arc::clone(&over));
     if let Err(why) = thread("limits", move || watch(limits.tasks, limits.memory_bytes, &seen)) {
@@ -102,7 +104,10 @@ fn start(plan: &SandboxPlan, daemon: &mut UnixStream, made_by: Outer) -> Result<
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let built = std::thread::Builder::new().name(name.to_owned()).stack_size(SMALL_STACK).spawn(work);
+    let built = std::thread::Builder::new().name(name.to_owned()).stack_size(SMALL_STACK).spawn(|| {
+        sys::block_signals();
+        work();
+    });
     built.map(drop).map_err(|error| format!("init cannot start a thread: {error}"))
 }
 

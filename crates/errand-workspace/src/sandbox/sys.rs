@@ -111,3 +111,14 @@ pub(super) fn signal_everyone(signal: Signal) {
     // SAFETY: no memory is involved. There may be nobody left.
     let _ = unsafe { libc::kill(-1, signal.as_raw()) };
 }
+
+/// Keeps every signal that can be kept from this thread, and from threads and programs it starts afterwards.
+#[expect(unsafe_code, reason = "signal masks are C structures")]
+pub(super) fn block_signals() {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigfillset` writes the whole set before it is read; the old mask is not asked for.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
+    }
+}

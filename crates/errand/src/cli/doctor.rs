@@ -70,12 +70,15 @@ fn table(screen: &Screen, health: &Health) -> String {
         }
     }
     if !health.doors.is_empty() {
-        out.extend([String::new(), screen.paint(Look::Dim, &row(["wall", "door", "expected", "found"]))]);
+        out.extend([
+            String::new(),
+            screen.paint(Look::Dim, &format!("      {}", row(["wall", "door", "expected", "found"]))),
+        ]);
     }
     for door in &health.doors {
         let (mark, look) = if door.is_shut { ("shut", Look::Good) } else { ("OPEN", Look::Bad) };
         let line = row([&door.wall, &door.name, &door.expected, &door.found].map(String::as_str));
-        out.push(format!("{} {}", safe_line(&line, screen.width.saturating_sub(5)), screen.paint(look, mark)));
+        out.push(format!("{}  {}", screen.paint(look, mark), safe_line(&line, screen.width.saturating_sub(6))));
     }
     out.join("\n")
 }
