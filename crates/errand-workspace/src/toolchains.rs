@@ -359,7 +359,8 @@ impl Toolchains {
 
     /// The mounts of a task whose private layers are below `layers`.
     pub fn mounts(&self, layers: &Path) -> Vec<Mount> {
-        let layer = |at: &Path| layers.join(at.to_string_lossy().trim_start_matches('/').replace('-', "--").replace('/', "-"));
+        let layer =
+            |at: &Path| layers.join(at.to_string_lossy().trim_start_matches('/').replace('-', "--").replace('/', "-"));
         let mut all: Vec<_> =
             self.holders.iter().map(|at| Mount::new(at, What::Writable(layer(at).join("holder")))).collect();
         all.extend(self.listed.iter().map(|listed| {
