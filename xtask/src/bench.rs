@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_named() {
         for (arguments, start) in [
-            (&["stpes"][..], "`stpes` is neither an option nor a section; sections: disk memory start steps"),
+            (&["stpes"][..], "`stpes` is neither an option nor a section; sections: disk memory sandbox start steps"),
             (&["--runs", "0"], "`--runs` needs a number above 0"),
             (&["--binary"], "`--binary` needs a value"),
         ] {
