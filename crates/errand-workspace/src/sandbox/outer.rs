@@ -22,14 +22,8 @@ const OOM_SCORE: &str = "1000";
 
 pub(super) fn run() -> i32 {
     let Ok(mut daemon) = daemon_socket() else { return 1 };
-    match stand(&mut daemon) {
-        Ok(code) => code,
-        Err(why) => {
-            // Without a listener there is nobody to tell.
-            let _ = wire::tell(&mut daemon, &Told::Refused { why });
-            1
-        }
-    }
+    let outcome = stand(&mut daemon);
+    answer(&mut daemon, outcome)
 }
 
 /// The same stage where bwrap makes the namespaces: hold the lock, start bwrap, wait. The arguments are the lock's path,
@@ -40,11 +34,7 @@ pub(super) fn run_bwrap(mut arguments: impl Iterator<Item = OsString>) -> i32 {
         let (Some(lock), Some(bwrap)) = (arguments.next(), arguments.next()) else {
             return Err("bwrap's arguments are missing".to_owned());
         };
-        let _lock = hold(Path::new(&lock)).map_err(|error| format!("the workspace's lock: {error}"))?;
-        if is_closed(&mut daemon) {
-            return Ok(());
-        }
-        fs::write("/proc/self/oom_score_adj", OOM_SCORE).map_err(|error| error.to_string())?;
+        let Some(_lock) = begin(&mut daemon, Path::new(&lock))? else { return Ok(()) };
         if rustix::process::geteuid().is_root() {
             view::protect_devices().map_err(|error| format!("the devices cannot be protected: {error}"))?;
         }
@@ -52,13 +42,32 @@ pub(super) fn run_bwrap(mut arguments: impl Iterator<Item = OsString>) -> i32 {
         let ended = Command::new(&bwrap).args(&mut arguments).env_clear().status();
         ended.map(drop).map_err(|error| format!("{}: {error}", Path::new(&bwrap).display()))
     };
-    match stand() {
+    let outcome = stand();
+    answer(&mut daemon, outcome)
+}
+
+/// Tells the daemon of a wall that could not be built; the exit code of the stage.
+fn answer(daemon: &mut UnixStream, outcome: Result<(), String>) -> i32 {
+    match outcome {
         Ok(()) => 0,
         Err(why) => {
-            let _ = wire::tell(&mut daemon, &Told::Refused { why });
+            // Without a listener there is nobody to tell.
+            let _ = wire::tell(daemon, &Told::Refused { why });
             1
         }
     }
+}
+
+/// Takes the workspace's lock, for as long as the file lives. `None` when the daemon died in the meantime: it has freed the
+/// lock for the next one, and nothing may begin any more.
+fn begin(daemon: &mut UnixStream, lock: &Path) -> Result<Option<File>, String> {
+    let held = hold(lock).map_err(|error| format!("the workspace's lock: {error}"))?;
+    if is_closed(daemon) {
+        return Ok(None);
+    }
+    fs::write("/proc/self/oom_score_adj", OOM_SCORE)
+        .map_err(|error| format!("the out-of-memory score cannot be set: {error}"))?;
+    Ok(Some(held))
 }
 
 /// Standard input is the socket.
@@ -67,17 +76,10 @@ pub(super) fn daemon_socket() -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-fn stand(daemon: &mut UnixStream) -> Result<i32, String> {
+fn stand(daemon: &mut UnixStream) -> Result<(), String> {
     let plan = wire::read_plan(daemon).map_err(|error| format!("the plan did not arrive: {error}"))?;
-    let _lock = hold(&plan.lock).map_err(|error| format!("the workspace's lock: {error}"))?;
-    // A daemon that died in the meantime has freed the lock for the next one; then nothing may begin any more.
-    if is_closed(daemon) {
-        return Ok(1);
-    }
+    let Some(_lock) = begin(daemon, &plan.lock)? else { return Ok(()) };
     let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    if let Err(error) = fs::write("/proc/self/oom_score_adj", OOM_SCORE) {
-        return Err(format!("the out-of-memory score cannot be set: {error}"));
-    }
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     if uid.is_root() {
         // Only root can, and only root's groups reach further than its user. This process has one thread.
@@ -104,17 +106,14 @@ fn stand(daemon: &mut UnixStream) -> Result<i32, String> {
         Forked::Child => {
             let code = match inside(&plan, &layers) {
                 Ok(()) => init::run(&plan, daemon, init::Outer::Native),
-                Err(why) => {
-                    let _ = wire::tell(daemon, &Told::Refused { why });
-                    1
-                }
+                Err(why) => answer(daemon, Err(why)),
             };
             std::process::exit(code);
         }
         Forked::Parent { child } => {
             while matches!(rustix::process::waitpid(Some(child), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
             layers.clear();
-            Ok(0)
+            Ok(())
         }
     }
 }
