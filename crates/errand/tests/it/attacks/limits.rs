@@ -1,8 +1,8 @@
 //! Filling up: processes, memory, disk, shared memory, and not ending when told to. Each is ended by the limit's name, and
 //! the daemon answers meanwhile.
 
-use super::processes::outliving;
-use super::{Siege, processes_with, took};
+use super::processes::with_outliving;
+use super::{Siege, took};
 use crate::place::until;
 use crate::scripts::{DONE, MEND, script};
 use std::time::Duration;
@@ -83,12 +83,7 @@ rm -f /tmp/large",
 fn s81_what_does_not_end_when_told_is_ended() {
     let siege = Siege::new();
     let place = &siege.place;
-    place.play(&script(&[&siege.runs(&outliving(&siege.word)), MEND, DONE]));
-    let id = place.hand_off(&["mend it"]);
-    place.until_event(&id, "tool.started", 1);
-    until("the command's processes", || {
-        place.workspace(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
-    });
+    let id = with_outliving(&siege);
     let ((), took) = took(|| {
         place.errand(&["stop", &id]).exits(0);
         place.errand(&["wait", &id]).exits(130);

@@ -137,7 +137,7 @@ echo all of it was tried"
 }
 
 /// Lives on by every way there is: new sessions, orphans, ignored signals, stopped; says so by a file.
-pub fn outliving(word: &str) -> String {
+fn outliving(word: &str) -> String {
     format!(
         "trap '' TERM INT HUP QUIT PIPE
 setsid sh -c 'trap \"\" TERM HUP; while :; do sleep 1; done # {word}' < /dev/null > /dev/null 2>&1 &
@@ -149,9 +149,8 @@ while :; do sleep 1; done"
     )
 }
 
-#[test]
-fn r21_nothing_outlives_a_killed_daemon() {
-    let siege = Siege::new();
+/// Hands off a job whose command has started everything of [`outliving`].
+pub fn with_outliving(siege: &Siege) -> String {
     let place = &siege.place;
     place.play(&script(&[&siege.runs(&outliving(&siege.word)), MEND, DONE]));
     let id = place.hand_off(&["mend it"]);
@@ -159,6 +158,14 @@ fn r21_nothing_outlives_a_killed_daemon() {
     until("the command's processes", || {
         place.workspace(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
     });
+    id
+}
+
+#[test]
+fn r21_nothing_outlives_a_killed_daemon() {
+    let siege = Siege::new();
+    let place = &siege.place;
+    let id = with_outliving(&siege);
     place.kill_daemon();
     let killed = Instant::now();
     // Nobody starts a daemon meanwhile.
