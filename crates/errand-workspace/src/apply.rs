@@ -10,7 +10,7 @@ use crate::objects::Kind;
 use crate::paths;
 use crate::source::Source;
 use crate::state_dir;
-use crate::trees::{self, Difference, EntryMode, TreeEntry};
+use crate::trees::{Difference, EntryMode, TreeEntry};
 use crate::undo::{self, Change, Content, ContentKind, Progress, Record, Stopped};
 use errand_task::id::TreeId;
 use std::fmt;
@@ -143,11 +143,12 @@ pub fn plan(
     result: &TreeId,
     selection: Selection<'_>,
 ) -> Result<Plan, ApplyError> {
-    let (old, new) = (ledger.list_tree(base)?, ledger.list_tree(result)?);
     let checkout = source.top().to_owned();
     let root = Beneath::open(&checkout).map_err(|source| ApplyError::Io { path: checkout.clone(), source })?;
     let mut plan = Plan { checkout, root, changes: Vec::new(), files: Vec::new(), blockers: Vec::new() };
-    let differences: Vec<_> = trees::differences(&old, &new)
+    let differences: Vec<_> = ledger
+        .compare(base, result)?
+        .differences
         .into_iter()
         .filter(|difference| match selection {
             Selection::All => true,
@@ -202,40 +203,37 @@ impl Plan {
         &self,
         ledger: &Ledger,
         state_dir: &Path,
-        difference: &Difference<'_>,
-        all: &[Difference<'_>],
+        difference: &Difference,
+        all: &[Difference],
         is_by_name: bool,
     ) -> Result<Judged, ApplyError> {
         let path = difference.path();
+        let (old, new) = (difference.old.as_ref(), difference.new.as_ref());
         let is_submodule = |entry: Option<&TreeEntry>| entry.is_some_and(|entry| entry.mode == EntryMode::Submodule);
-        if is_submodule(difference.old) || is_submodule(difference.new) {
+        if is_submodule(old) || is_submodule(new) {
             return Ok(Ok((Deed::SkipSubmodule, None)));
         }
         let is_unsafe = |entry: Option<&TreeEntry>| entry.is_some_and(|e| paths::check_entry(&e.path, e.mode).is_err());
-        if paths::check(path).is_err() || is_unsafe(difference.new) {
+        if paths::check(path).is_err() || is_unsafe(new) {
             return Ok(Err(BlockReason::UnsafePath));
         }
-        if !is_by_name && difference.new.is_some_and(|entry| entry.mode == EntryMode::Link) {
+        if !is_by_name && new.is_some_and(|entry| entry.mode == EntryMode::Link) {
             return Ok(Err(BlockReason::Link));
         }
         let now = match undo::current(&self.root, path) {
             Ok(now) => now,
             // Where a file is to go, a folder is as good as nothing; where one is to come, it must become empty.
-            Err(error)
-                if error.kind() == io::ErrorKind::IsADirectory && (difference.new.is_none() || empties(path, all)) =>
-            {
-                None
-            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory && (new.is_none() || empties(path, all)) => None,
             Err(error) => return Ok(Err(block_reason(&error))),
         };
-        let wanted = difference.new.map(|entry| content_of(ledger, entry, now.as_ref())).transpose()?;
+        let wanted = new.map(|entry| content_of(ledger, entry, now.as_ref())).transpose()?;
         let is_as_wanted = |a: &Content, b: &Content| a.bytes == b.bytes && a.mode() == b.mode();
         match (&now, &wanted) {
             (None, None) => return Ok(Ok((Deed::Nothing, None))),
             (Some(now), Some(wanted)) if is_as_wanted(now, wanted) => return Ok(Ok((Deed::Nothing, None))),
             (_, _) => {}
         }
-        let is_base = match (&now, difference.old) {
+        let is_base = match (&now, old) {
             (None, None) => true,
             (Some(now), Some(old)) => {
                 let is_same_kind = (now.kind == ContentKind::Link) == (old.mode == EntryMode::Link);
@@ -248,7 +246,7 @@ impl Plan {
             let deed = if wanted.is_some() { Deed::Write } else { Deed::Delete };
             return Ok(Ok((deed, change(wanted, now))));
         }
-        match (now, difference.old, wanted) {
+        match (now, old, wanted) {
             (None, _, _) => Ok(Err(BlockReason::Gone)),
             (Some(_), None, _) => Ok(Err(BlockReason::InTheWay)),
             (Some(now), Some(old), Some(wanted))
@@ -266,7 +264,7 @@ impl Plan {
 }
 
 /// Whether the result deletes something below `path`.
-fn empties(path: &[u8], all: &[Difference<'_>]) -> bool {
+fn empties(path: &[u8], all: &[Difference]) -> bool {
     let folder = [path, b"/"].concat();
     // tidy: text, not a path
     all.iter().any(|difference| difference.new.is_none() && difference.path().starts_with(&folder))

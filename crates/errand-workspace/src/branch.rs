@@ -6,11 +6,10 @@
 use crate::beneath::Beneath;
 use crate::git::GitError;
 use crate::ledger::{Ledger, LedgerError};
-use crate::limits::FILE_BYTES;
 use crate::objects::{Kind, ObjectStore, Oid};
 use crate::paths;
 use crate::source::Source;
-use crate::trees;
+use crate::trees::EntryMode;
 use errand_task::id::{CommitId, TreeId};
 use std::collections::HashSet;
 use std::io;
@@ -146,28 +145,23 @@ fn exists(ledger: &Ledger, source: &Source, revision: &str) -> Result<bool, GitE
     Ok(code == 0)
 }
 
-/// Writes what the parent's tree does not have: changed blobs, their folders' trees, the commit.
+/// Writes what the parent's tree does not have there: changed blobs, the trees of their folders, the commit.
 fn copy_objects(ledger: &Ledger, store: &ObjectStore, new: &NewCommit<'_>, objects: &Path) -> Result<(), BranchError> {
     let at = |source| BranchError::Io { path: objects.to_owned(), source };
-    let old = ledger.list_tree(&ledger.tree_of(new.parent)?)?;
-    let entries = ledger.list_tree(new.tree)?;
-    let theirs: HashSet<Oid> = old.iter().map(|entry| entry.id).collect();
-    for difference in trees::differences(&old, &entries) {
-        if difference.new.is_some_and(|entry| paths::check_entry(&entry.path, entry.mode).is_err()) {
-            return Err(BranchError::UnsafePath(paths::shown(difference.path())));
+    let comparison = ledger.compare(&ledger.tree_of(new.parent)?, new.tree)?;
+    // A file that only moved is in their repository already.
+    let theirs: HashSet<Oid> = comparison.differences.iter().filter_map(|d| d.old.as_ref()).map(|old| old.id).collect();
+    for entry in comparison.differences.iter().filter_map(|difference| difference.new.as_ref()) {
+        if paths::check_entry(&entry.path, entry.mode).is_err() {
+            return Err(BranchError::UnsafePath(entry.shown()));
         }
-        if let Some(entry) = difference.new.filter(|entry| entry.mode != trees::EntryMode::Submodule)
-            && !theirs.contains(&entry.id)
-        {
-            if entry.size > FILE_BYTES {
-                return Err(LedgerError::TooLarge { id: entry.id.to_string(), limit: FILE_BYTES }.into());
-            }
+        if entry.mode != EntryMode::Submodule && !theirs.contains(&entry.id) {
             store.put(Kind::Blob, &ledger.read_blob(&entry.id)?).map_err(at)?;
         }
     }
-    // Trees the parent has need not be written again.
-    store.note_known(trees::ids(ledger.format(), &old));
-    trees::write(store, &entries).map_err(at)?;
+    for folder in &comparison.new_folders {
+        store.put(Kind::Tree, folder.bytes()).map_err(at)?;
+    }
     store.put(Kind::Commit, commit_bytes(new).as_bytes()).map_err(at)?;
     store.sync().map_err(at)
 }

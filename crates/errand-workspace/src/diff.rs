@@ -4,9 +4,8 @@
 
 use crate::git::GitError;
 use crate::ledger::{Ledger, LedgerError};
-use crate::objects::Oid;
 use crate::paths;
-use crate::trees::{self, Difference};
+use crate::trees::{Difference, Edit, Node};
 use errand_task::facts::{ChangeKind, FileChange};
 use errand_task::id::TreeId;
 use similar::TextDiff;
@@ -27,8 +26,7 @@ const DIFF: [&str; 8] = [
 
 /// The files that `result` changes, sorted by path, with git's line counts.
 pub fn diff(ledger: &Ledger, base: &TreeId, result: &TreeId) -> Result<Vec<FileChange>, LedgerError> {
-    let (old, new) = (ledger.list_tree(base)?, ledger.list_tree(result)?);
-    let differences = trees::differences(&old, &new);
+    let differences = ledger.compare(base, result)?.differences;
     if differences.is_empty() {
         return Ok(Vec::new());
     }
@@ -53,8 +51,8 @@ fn parse_counts(output: &[u8]) -> Option<Counts<'_>> {
     lines.map(|line| parse(line).and_then(|(start, counts)| Some((line.get(start..)?, counts)))).collect()
 }
 
-fn change(difference: &Difference<'_>, counts: &Counts<'_>) -> FileChange {
-    let kind = match (difference.old, difference.new) {
+fn change(difference: &Difference, counts: &Counts<'_>) -> FileChange {
+    let kind = match (&difference.old, &difference.new) {
         (None, _) => ChangeKind::Added,
         (Some(_), None) => ChangeKind::Deleted,
         (Some(old), Some(new)) if old.id == new.id => ChangeKind::Mode,
@@ -81,8 +79,7 @@ pub fn patch(
     result: &TreeId,
     selection: Selection<'_>,
 ) -> Result<Vec<u8>, LedgerError> {
-    let (old, new) = (ledger.list_tree(base)?, ledger.list_tree(result)?);
-    let differences = trees::differences(&old, &new);
+    let differences = ledger.compare(base, result)?.differences;
     let chosen: Vec<&[u8]> = match selection {
         Selection::All => Vec::new(),
         Selection::Only(names) => {
@@ -101,18 +98,30 @@ pub fn patch(
 
 /// The tree of `base` with the chosen paths (as [`FileChange::path`] names them) taken from `result`.
 pub fn mix_trees(ledger: &Ledger, base: &TreeId, result: &TreeId, chosen: &[String]) -> Result<TreeId, LedgerError> {
-    let (old, new) = (ledger.list_tree(base)?, ledger.list_tree(result)?);
-    let is_chosen = |path: &[u8]| chosen.contains(&paths::shown(path));
-    ledger.write_tree(trees::mix(&old, &new, is_chosen))
+    let differences = ledger.compare(base, result)?.differences;
+    let is_chosen = |difference: &Difference| chosen.contains(&paths::shown(difference.path()));
+    let edit = |difference: Difference| match (difference.old, difference.new) {
+        (_, Some(new)) => Some(Edit::Put { path: new.path, mode: new.mode, id: new.id }),
+        (Some(old), None) => Some(Edit::Remove { path: old.path }),
+        (None, None) => None,
+    };
+    let edits: Vec<_> = differences.into_iter().filter(is_chosen).filter_map(edit).collect();
+    ledger.edit_tree(base, &edits)
 }
 
 /// A file's content in a tree by its shown path; `None` when it is not there or no file.
 pub fn file_in(ledger: &Ledger, tree: &TreeId, path: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-    let entries = ledger.list_tree(tree)?;
-    let plain = trees::find(&entries, path.as_bytes());
-    let entry = plain.or_else(|| entries.iter().find(|entry| entry.shown() == path));
-    let id: Option<Oid> = entry.filter(|entry| entry.mode.is_file()).map(|entry| entry.id);
-    id.map(|id| ledger.read_blob(&id)).transpose()
+    let mut node = ledger.entry_at(tree, path.as_bytes())?;
+    if node.is_none() && path.contains("\\x") {
+        // It may stand for bytes that are not UTF-8; such paths are rare enough to look at all.
+        let entries = ledger.list_tree(tree)?;
+        let entry = entries.iter().find(|entry| entry.shown() == path);
+        node = entry.map(|entry| Node::Entry { mode: entry.mode, id: entry.id });
+    }
+    match node {
+        Some(Node::Entry { mode, id }) if mode.is_file() => ledger.read_blob(&id).map(Some),
+        Some(Node::Entry { .. } | Node::Folder { .. }) | None => Ok(None),
+    }
 }
 
 /// Hunks of one text with two lines around, and the added and removed lines.

@@ -7,9 +7,11 @@
 //! The whole reachable history of a base is fetched: `git log` and `git blame` are how agents find causes. A first task
 //! on a very large history pays for that once; later bases bring only what is new.
 
+use crate::folders::FolderCache;
 use crate::git::{Git, GitError};
-use crate::limits::{FILE_BYTES, GIT_TIME, LISTINGS_KEPT};
+use crate::limits::{COMPARISON_BYTES, DEPTH, FILE_BYTES, GIT_TIME, LISTINGS_KEPT};
 use crate::objects::{Kind, ObjectFormat, ObjectStore, Oid};
+use crate::paths::BadPath;
 use crate::reader::{self, Reader};
 use crate::source::Source;
 use crate::state_dir;
@@ -31,6 +33,14 @@ pub enum LedgerError {
     TooLarge { id: String, limit: u64 },
     #[error("object {id} is not a {expected}")]
     WrongKind { id: String, expected: &'static str },
+    #[error("tree {id} is not as git writes trees; `git fsck` in the repository says more")]
+    Malformed { id: String },
+    #[error("tree {id} is more than {DEPTH} folders deep")]
+    TooDeep { id: String },
+    #[error("two trees differ in more than {COMPARISON_BYTES} bytes")]
+    TooMuch,
+    #[error(transparent)]
+    BadPath(#[from] BadPath),
     #[error("`{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -56,6 +66,7 @@ pub struct Ledger {
     reader: Reader,
     trees: Mutex<HashMap<CommitId, TreeId>>,
     listings: Mutex<Vec<(TreeId, Arc<Vec<TreeEntry>>)>>,
+    pub(crate) folders: Mutex<FolderCache>,
     logs: Mutex<HashMap<(CommitId, usize), Vec<LogLine>>>,
 }
 
@@ -95,6 +106,7 @@ impl Ledger {
             checkout: source.top().to_owned(),
             trees: Mutex::default(),
             listings: Mutex::default(),
+            folders: Mutex::default(),
             logs: Mutex::default(),
         })
     }
@@ -248,7 +260,12 @@ impl Ledger {
         reader::read_many(&self.git, &self.work_git(), ids, take)
     }
 
-    fn read(&self, id: &str, kind: Kind, limit: u64) -> Result<Vec<u8>, LedgerError> {
+    /// The sizes of these objects, in their order; 0 for one that is missing.
+    pub(crate) fn sizes(&self, ids: &[Oid]) -> Result<Vec<u64>, LedgerError> {
+        Ok(self.reader.sizes(ids)?)
+    }
+
+    pub(crate) fn read(&self, id: &str, kind: Kind, limit: u64) -> Result<Vec<u8>, LedgerError> {
         let oid = Oid::parse(id).ok_or_else(|| missing(id))?;
         let wrong = || LedgerError::WrongKind { id: id.to_owned(), expected: kind.as_str() };
         let too_large = || LedgerError::TooLarge { id: id.to_owned(), limit };
@@ -279,7 +296,7 @@ fn missing(id: &str) -> LedgerError {
     LedgerError::Missing { id: id.to_owned() }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

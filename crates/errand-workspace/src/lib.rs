@@ -10,6 +10,7 @@ pub mod branch;
 pub mod command;
 pub mod diff;
 pub mod files;
+mod folders;
 pub mod git;
 mod ignores;
 mod index_file;

@@ -33,6 +33,14 @@ pub const GIT_TIME: Duration = Duration::from_secs(900);
 pub const GIT_READ_TIME: Duration = Duration::from_secs(60);
 /// Tree listings kept in memory per ledger.
 pub const LISTINGS_KEPT: usize = 8;
+/// Largest tree object that is read.
+pub const TREE_OBJECT_BYTES: u64 = 64 << 20;
+/// Bytes of tree objects kept in memory per ledger.
+pub const FOLDERS_KEPT_BYTES: usize = 32 << 20;
+/// Most bytes of tree objects and differing paths that one comparison goes through.
+pub const COMPARISON_BYTES: usize = 256 << 20;
+/// Sizes asked for before the first is read: questions and answers must fit into their pipes.
+pub const SIZES_AT_ONCE: usize = 256;
 
 /// Up to this many new objects are synced one by one; more are synced with one call for the file system.
 pub const OBJECTS_SYNCED_SINGLY: usize = 24;

@@ -3,6 +3,7 @@
 //! The process starts at the first question and starts again when it has died; it ends when its input closes.
 
 use crate::git::{Git, GitError};
+use crate::limits::SIZES_AT_ONCE;
 use crate::objects::Oid;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -38,16 +39,28 @@ impl Reader {
 
     /// The object, `None` when there is none of that id.
     pub fn read(&self, id: &Oid, limit: u64) -> Result<Option<Object>, GitError> {
+        self.ask(|process| process.read(id, limit))
+    }
+
+    /// The sizes of objects in the order of `ids`, 0 for one that is missing.
+    pub fn sizes(&self, ids: &[Oid]) -> Result<Vec<u64>, GitError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.ask(|process| process.sizes(ids))
+    }
+
+    fn ask<T>(&self, question: impl Fn(&mut Process) -> io::Result<T>) -> Result<T, GitError> {
         let mut slot = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         let mut process = match slot.take() {
             Some(process) => process,
             None => Process::start(&self.git, &self.git_dir)?,
         };
-        let mut answer = process.ask(id, limit);
+        let mut answer = question(&mut process);
         if answer.is_err() {
             // It may have died since the last question; a fresh one is asked once.
             process = Process::start(&self.git, &self.git_dir)?;
-            answer = process.ask(id, limit);
+            answer = question(&mut process);
         }
         if answer.is_ok() {
             *slot = Some(process);
@@ -58,7 +71,7 @@ impl Reader {
 
 impl Process {
     fn start(git: &Git, git_dir: &Path) -> Result<Self, GitError> {
-        let mut call = git.call(WHAT, git_dir).args(["cat-file", "--batch"]);
+        let mut call = git.call(WHAT, git_dir).args(["cat-file", "--batch-command"]);
         call.command.stdin(Stdio::piped()).stderr(Stdio::null());
         let io = |source| GitError::Io { what: WHAT, source };
         let mut child = call.command.spawn().map_err(io)?;
@@ -68,8 +81,8 @@ impl Process {
         }
     }
 
-    fn ask(&mut self, id: &Oid, limit: u64) -> io::Result<Option<Object>> {
-        self.input.write_all(format!("{id}\n").as_bytes())?;
+    fn read(&mut self, id: &Oid, limit: u64) -> io::Result<Option<Object>> {
+        self.input.write_all(format!("contents {id}\n").as_bytes())?;
         let Some((kind, size)) = read_header(&mut self.output)? else { return Ok(None) };
         if size > limit {
             // The rest of the answer would have to be read to ask on; starting again is simpler and rare.
@@ -79,6 +92,18 @@ impl Process {
         self.output.read_exact(&mut bytes)?;
         self.output.read_exact(&mut [0])?;
         Ok(Some(Object { kind, bytes }))
+    }
+
+    fn sizes(&mut self, ids: &[Oid]) -> io::Result<Vec<u64>> {
+        let mut sizes = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(SIZES_AT_ONCE) {
+            let questions: String = ids.iter().map(|id| format!("info {id}\n")).collect();
+            self.input.write_all(questions.as_bytes())?;
+            for _ in ids {
+                sizes.push(read_header(&mut self.output)?.map_or(0, |(_, size)| size));
+            }
+        }
+        Ok(sizes)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Tree listings as values: entries sorted by path, the difference of two, a mix of two, and the tree of one.
+//! Trees as values: entries sorted by path, the difference of two listings, the tree of one, and what edits are.
 
-use crate::objects::{Kind, ObjectFormat, ObjectStore, Oid, hash};
+use crate::objects::{Kind, ObjectStore, Oid};
 use crate::paths;
+use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 
@@ -79,21 +79,45 @@ pub fn find<'a>(entries: &'a [TreeEntry], path: &[u8]) -> Option<&'a TreeEntry> 
     entries.get(index)
 }
 
-/// One path that two listings do not agree about; at least one side is there.
-#[derive(Clone, Copy, Debug)]
-pub struct Difference<'a> {
-    pub old: Option<&'a TreeEntry>,
-    pub new: Option<&'a TreeEntry>,
+/// What a tree holds at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    Folder { id: Oid },
+    Entry { mode: EntryMode, id: Oid },
 }
 
-impl<'a> Difference<'a> {
-    pub fn path(&self) -> &'a [u8] {
-        self.old.or(self.new).map_or(&[], |entry| &entry.path)
+/// One change of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// An entry there. What was at the path makes way, and so does a file at a folder above it.
+    Put { path: Vec<u8>, mode: EntryMode, id: Oid },
+    /// Nothing there any more, be it an entry or a whole folder. That nothing was there is fine.
+    Remove { path: Vec<u8> },
+}
+
+impl Edit {
+    pub fn path(&self) -> &[u8] {
+        match self {
+            Self::Put { path, .. } | Self::Remove { path } => path,
+        }
+    }
+}
+
+/// One path that two trees do not agree about; at least one side is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference<E = TreeEntry> {
+    pub old: Option<E>,
+    pub new: Option<E>,
+}
+
+impl<E: Borrow<TreeEntry>> Difference<E> {
+    pub fn path(&self) -> &[u8] {
+        self.old.as_ref().or(self.new.as_ref()).map_or(&[], |entry| &entry.borrow().path)
     }
 }
 
 /// The differing paths of two sorted listings, in order.
-pub fn differences<'a>(old: &'a [TreeEntry], new: &'a [TreeEntry]) -> Vec<Difference<'a>> {
+pub fn differences<'a>(old: &'a [TreeEntry], new: &'a [TreeEntry]) -> Vec<Difference<&'a TreeEntry>> {
     let (mut left, mut right) = (old.iter().peekable(), new.iter().peekable());
     let mut found = Vec::new();
     loop {
@@ -115,51 +139,13 @@ pub fn differences<'a>(old: &'a [TreeEntry], new: &'a [TreeEntry]) -> Vec<Differ
     }
 }
 
-/// `base` with the paths that `is_taken` picks as they are in `result`: added, changed or gone.
-pub fn mix(base: &[TreeEntry], result: &[TreeEntry], is_taken: impl Fn(&[u8]) -> bool) -> Vec<TreeEntry> {
-    let mut mixed = base.to_vec();
-    for difference in differences(base, result).into_iter().filter(|difference| is_taken(difference.path())) {
-        let path = difference.path();
-        mixed.retain(|entry| entry.path != path);
-        if let Some(new) = difference.new {
-            // A file where a folder was, or the other way round, takes the place of what it hides.
-            mixed.retain(|entry| !is_below(&entry.path, &new.path) && !is_below(&new.path, &entry.path));
-            mixed.push(new.clone());
-        }
-    }
-    mixed.sort_by(|a, b| a.path.cmp(&b.path));
-    mixed
-}
-
-fn is_below(path: &[u8], folder: &[u8]) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.first() == Some(&b'/'))
-}
-
 /// Writes the tree objects of a sorted listing whose blobs are stored, and returns the root's id.
 pub fn write(store: &ObjectStore, entries: &[TreeEntry]) -> io::Result<Oid> {
-    fold_folder(entries, 0, &mut |content| store.put(Kind::Tree, content))
+    write_folder(store, entries, 0)
 }
 
-/// The ids of all tree objects of a sorted listing.
-pub fn ids(format: ObjectFormat, entries: &[TreeEntry]) -> Vec<Oid> {
-    let mut ids = Vec::new();
-    let folded: Result<Oid, Infallible> = fold_folder(entries, 0, &mut |content| {
-        let id = hash(format, Kind::Tree, content);
-        ids.push(id);
-        Ok(id)
-    });
-    match folded {
-        Ok(_) => ids,
-    }
-}
-
-/// Calls `take` with the content of each folder's tree object, inner ones first. All `entries` share their first `depth`
-/// bytes, which end in `/` unless `depth` is 0.
-fn fold_folder<E>(
-    entries: &[TreeEntry],
-    depth: usize,
-    take: &mut impl FnMut(&[u8]) -> Result<Oid, E>,
-) -> Result<Oid, E> {
+/// All `entries` share their first `depth` bytes, which end in `/` unless `depth` is 0.
+fn write_folder(store: &ObjectStore, entries: &[TreeEntry], depth: usize) -> io::Result<Oid> {
     let mut content = Vec::with_capacity(entries.len() * 48);
     let mut rest = entries;
     while let Some(first) = rest.first() {
@@ -171,7 +157,7 @@ fn fold_folder<E>(
                 // tidy: text, not a path
                 let n_inside = rest.partition_point(|entry| entry.path.starts_with(prefix));
                 let inside = rest.get(..n_inside).unwrap_or_default();
-                let id = fold_folder(inside, prefix.len(), take)?;
+                let id = write_folder(store, inside, prefix.len())?;
                 ("40000", below.get(..end).unwrap_or_default(), id, n_inside)
             }
         };
@@ -182,12 +168,13 @@ fn fold_folder<E>(
         content.extend_from_slice(id.as_bytes());
         rest = rest.get(n_used..).unwrap_or_default();
     }
-    take(&content)
+    store.put(Kind::Tree, &content)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::{ObjectFormat, hash};
 
     fn entry(path: &str, content: &str) -> TreeEntry {
         let id = hash(ObjectFormat::Sha1, Kind::Blob, content.as_bytes());
@@ -203,18 +190,5 @@ mod tests {
             .map(|d| (paths::shown(d.path()), d.old.is_some(), d.new.is_some()))
             .collect();
         assert_eq!(found, [("a".into(), true, false), ("b".into(), true, true), ("c".into(), false, true)]);
-    }
-
-    #[test]
-    fn a_mix_takes_only_the_chosen_paths() {
-        let base = [entry("a", "1"), entry("b", "1"), entry("d/x", "1")];
-        let result = [entry("a", "2"), entry("c", "1"), entry("d", "file")];
-        let names = |entries: Vec<TreeEntry>| entries.iter().map(TreeEntry::shown).collect::<Vec<_>>();
-        assert_eq!(
-            mix(&base, &result, |path| path == b"c"),
-            [entry("a", "1"), entry("b", "1"), entry("c", "1"), entry("d/x", "1")]
-        );
-        assert_eq!(names(mix(&base, &result, |path| path != b"a")), ["a", "c", "d"]);
-        assert_eq!(names(mix(&base, &result, |path| path == b"d")), ["a", "b", "d"]);
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::rig::{Rig, put};
 use errand_workspace::command::run;
+use errand_workspace::objects::Kind;
 use errand_workspace::sandbox::Standing;
 use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::source::Source;
+use errand_workspace::trees::{Edit, EntryMode, TreeEntry};
 use std::time::{Duration, Instant};
 
 fn time<T>(what: &str, deed: impl FnOnce() -> T) -> T {
@@ -55,4 +57,27 @@ fn two_thousand_files() {
     time("prove the sandbox", || assert!(matches!(runtime.block_on(sandbox.standing()), Standing::Whole(_))));
     time("run `true`", || runtime.block_on(async { run(&sandbox, plan.clone()).finished().await }));
     time("run `true` again", || runtime.block_on(async { run(&sandbox, plan).finished().await }));
+}
+
+#[test]
+fn eighty_thousand_files() {
+    let rig = Rig::with(&[("a", "1")]);
+    let (ledger, _) = rig.ledger();
+    let id = ledger.objects().put(Kind::Blob, b"1").unwrap();
+    let path = |i: usize| format!("crates/c{:02}/src/m{:02}/f{i:05}.rs", i % 40, i % 50).into_bytes();
+    let mut entries: Vec<_> =
+        (0..80_000).map(|i| TreeEntry { path: path(i), mode: EntryMode::Regular, id, size: 1 }).collect();
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    let tree = time("write the tree", || ledger.write_tree(entries).unwrap());
+    let changed = |text: &[u8]| {
+        let id = ledger.objects().put(Kind::Blob, text).unwrap();
+        [Edit::Put { path: path(5_000), mode: EntryMode::Regular, id }]
+    };
+    let edits = [changed(b"2"), changed(b"3")];
+    ledger.objects().sync().unwrap();
+    time("edit one file, cold", || ledger.edit_tree(&tree, &edits[0]).unwrap());
+    let result = time("edit one file, warm", || ledger.edit_tree(&tree, &edits[1]).unwrap());
+    time("edit it to what it is", || ledger.edit_tree(&result, &edits[1]).unwrap());
+    time("differences", || assert_eq!(ledger.differences(&tree, &result).unwrap().len(), 1));
+    time("differences, warm", || assert_eq!(ledger.differences(&tree, &result).unwrap().len(), 1));
 }

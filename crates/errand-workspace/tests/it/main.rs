@@ -17,6 +17,7 @@ mod sandbox;
 mod snapshot;
 mod source;
 mod toolchains;
+mod trees;
 mod workspace;
 
 #[test]
