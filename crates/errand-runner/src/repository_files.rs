@@ -9,7 +9,8 @@ use errand_task::contract::Contract;
 use errand_task::id::{Digest, TreeId};
 use errand_task::repository_config::{self, NamedFile, PATH, RepositoryConfig, Runs, Sound, Trust};
 use errand_workspace::ledger::{Ledger, LedgerError};
-use errand_workspace::trees::{self, EntryMode, TreeEntry};
+use errand_workspace::trees::{EntryMode, Node, TreeEntry};
+use std::sync::Arc;
 
 /// Largest file read, in bytes.
 const CONFIG_BYTES: u64 = 64 * 1024;
@@ -35,11 +36,21 @@ pub struct RepositoryFiles {
 impl RepositoryFiles {
     /// Reads them from a tree of the ledger.
     pub fn of(ledger: &Ledger, tree: &TreeId) -> Result<Self, LedgerError> {
-        let entries = ledger.list_tree(tree)?;
-        let ignored = entries.iter().map(TreeEntry::shown).filter(|path| is_ignored(path)).collect();
-        let (config, runs) = match trees::find(&entries, PATH.as_bytes()) {
+        let own = match ledger.entry_at(tree, OWN_FOLDER.as_bytes())? {
+            Some(Node::Folder { id }) => ledger.list_tree(&id.tree_id())?,
+            Some(Node::Entry { .. }) | None => Arc::default(),
+        };
+        let path_of = |entry: &TreeEntry| format!("{OWN_FOLDER}/{}", entry.shown());
+        let mut ignored: Vec<_> = own.iter().map(path_of).filter(|path| path != PATH).collect();
+        for path in FOREIGN.into_iter().chain([OWN_FOLDER]) {
+            if let Some(Node::Entry { .. }) = ledger.entry_at(tree, path.as_bytes())? {
+                ignored.push(path.to_owned());
+            }
+        }
+        ignored.sort();
+        let (config, runs) = match own.iter().find(|entry| path_of(entry) == PATH) {
             None => (None, Runs::default()),
-            Some(entry) => match sound(ledger, entry, &entries)? {
+            Some(entry) => match sound(ledger, entry, tree)? {
                 Ok((sound, runs)) => (Some(Ok(sound)), runs),
                 Err(problem) => (Some(Err(problem)), Runs::default()),
             },
@@ -93,17 +104,8 @@ fn is_trusted(digest: &Digest, repository: &str, trusts: &[Trust]) -> bool {
     trusts.iter().any(|trust| trust.repository == repository && trust.digest == *digest)
 }
 
-fn is_ignored(path: &str) -> bool {
-    let is_in_own_folder = path.strip_prefix(OWN_FOLDER).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    FOREIGN.contains(&path) || is_in_own_folder && path != PATH
-}
-
 /// The terms of the file and what it would run; the inner error is what is wrong with the file.
-fn sound(
-    ledger: &Ledger,
-    entry: &TreeEntry,
-    entries: &[TreeEntry],
-) -> Result<Result<(Sound, Runs), String>, LedgerError> {
+fn sound(ledger: &Ledger, entry: &TreeEntry, tree: &TreeId) -> Result<Result<(Sound, Runs), String>, LedgerError> {
     if !entry.mode.is_file() {
         return Ok(Err("not a regular file".to_owned()));
     }
@@ -117,8 +119,12 @@ fn sound(
         Err(problem) => return Ok(Err(problem)),
     };
     let mut runs = sound.runs();
+    if runs.is_empty() {
+        return Ok(Ok((sound, runs)));
+    }
     let commands: Vec<&str> = runs.setup.iter().chain(&runs.checks).map(String::as_str).collect();
-    let named = match named::files(&commands, entries) {
+    let entries = ledger.list_tree(tree)?;
+    let named = match named::files(&commands, &entries) {
         Ok(named) if named.len() <= NAMED_FILES => named,
         Ok(_) => return Ok(Err(format!("its commands name more than {NAMED_FILES} files"))),
         Err(problem) => return Ok(Err(problem)),
@@ -177,24 +183,5 @@ mod tests {
             assert!(problem.contains(part) && !problem.contains('\n'), "{text:?}: {problem}");
         }
         assert!(parse("").unwrap().runs().is_empty());
-    }
-
-    #[test]
-    fn what_configures_agents_is_named() {
-        for (path, expected) in [
-            (".mcp.json", true),
-            (".claude/settings.json", true),
-            (".errand/hooks/start.sh", true),
-            (".errand", true),
-            ("errand.toml", true),
-            (PATH, false),
-            (".errands/config.toml", false),
-            ("sub/.mcp.json", false),
-            (".env", false),
-            (".envrc", false),
-            (".vscode/tasks.json", false),
-        ] {
-            assert_eq!(is_ignored(path), expected, "{path}");
-        }
     }
 }
