@@ -104,7 +104,9 @@ impl Desk {
         }
         let ledger = self.ledger(state).await?;
         let dir = workspace_dir(&self.shared, &state.id);
-        let workspace = blocking(move || Workspace::open(&ledger, &dir)).await?.map_err(Failed::internal)?;
+        let sandbox = Arc::clone(&self.shared.sandbox);
+        sandbox.standing().await;
+        let workspace = blocking(move || Workspace::open(&sandbox, &ledger, &dir)).await?.map_err(Failed::internal)?;
         self.equip(state, workspace)
     }
 

@@ -45,6 +45,15 @@ impl Beneath {
         Ok(Self { root: rustix::fs::openat(CWD, root, FOLDER, Mode::empty())? })
     }
 
+    /// A folder of an open folder.
+    pub fn open_at(above: BorrowedFd<'_>, name: &Path) -> io::Result<Self> {
+        Ok(Self { root: rustix::fs::openat(above, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())? })
+    }
+
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { root: self.root.try_clone()? })
+    }
+
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }

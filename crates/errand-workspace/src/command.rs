@@ -6,8 +6,8 @@
 use crate::limits::{DISK_LOOK, DISK_RESERVE_BYTES, DISK_RESERVE_PART, PIPE_GRACE, TERM_GRACE};
 use crate::proxy::forward::ENVIRONMENT;
 use crate::proxy::{Proxy, Times};
-use crate::sandbox::plan::{Limits, Mount, SandboxPlan, What};
-use crate::sandbox::{Backend, Order, PROXY, Sandbox, Standing, Told, encode_plan};
+use crate::sandbox::plan::{Limits, SandboxPlan};
+use crate::sandbox::{Backend, Order, Sandbox, Stand, Standing, Told, encode, send_with};
 use crate::state_dir;
 use crate::toolchains::OFFLINE;
 use errand_task::facts::{NetworkUse, RunEnd};
@@ -203,12 +203,13 @@ impl WayOut {
         if plan.network.is_empty() {
             return Ok((plan, None));
         }
-        let above = plan.lock.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        let dir = state_dir::folder(above, &state_dir::temporary_name())?;
+        let ways = plan.ways().ok_or(io::ErrorKind::InvalidInput)?;
+        let name = state_dir::temporary_name();
+        let dir = state_dir::folder(ways, &name)?;
         let proxy = Proxy::start(&dir.join("proxy"), plan.network.clone(), sandbox.outside(), Times::usual())?;
         plan.environment.retain(|(name, _)| !OFFLINE.iter().any(|(offline, _)| offline == name));
         plan.environment.extend(ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let plan = plan.with(Mount::new(PROXY, What::ReadOnly(dir.join("proxy"))));
+        plan.way = Some(name);
         Ok((plan, Some(Self { proxy, dir })))
     }
 }
@@ -221,12 +222,13 @@ impl Drop for WayOut {
 
 /// Starts the outer stage and hands it the plan.
 async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
-    plan.make_folders()?;
     let (plan, arguments) = sandbox.outer(backend, plan)?;
-    let plan = encode_plan(&plan)?;
+    let (length, json) = encode(&plan)?;
     let (read_end, write_end) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(read_end.into())?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    let view = plan.stand();
+    send_with(&ours, &length, &view.map(Stand::namespaces).into_iter().flatten().collect::<Vec<_>>())?;
     ours.set_nonblocking(true)?;
     let (told, mut orders) = UnixStream::from_std(ours)?.into_split();
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
@@ -237,7 +239,7 @@ async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::R
     // The stage holds its ends now; ours would keep the pipe open.
     drop(command);
     // One that refuses early may not read all of it; what it says counts.
-    let _ = orders.write_all(&plan).await;
+    let _ = orders.write_all(&json).await;
     Ok(Started { outer, told: BufReader::new(told), orders, output })
 }
 

@@ -98,10 +98,9 @@ pub struct Files {
 }
 
 impl Files {
-    /// `shown_at` is where commands see the root.
-    pub fn open(root: &Path, shown_at: &Path, staging: &Path) -> io::Result<Self> {
-        let means_root = vec![root.to_owned(), shown_at.to_owned()];
-        Ok(Self { root: Beneath::open(root)?, means_root, staging: Beneath::open(staging)? })
+    /// Absolute paths below `means_root` count as relative ones.
+    pub(crate) fn new(root: Beneath, means_root: Vec<PathBuf>, staging: Beneath) -> Self {
+        Self { root, means_root, staging }
     }
 
     /// The path as diffs and borders name it; the empty path is the workspace itself. Absolute paths into the workspace

@@ -27,7 +27,6 @@ pub(crate) struct Ignores {
 impl Ignores {
     /// The rules of a tree, each ignore file read when a path below its folder is first asked about. One that cannot be
     /// read ignores nothing: a snapshot may then hold more than it should, and never hides a file.
-    #[cfg_attr(not(test), expect(dead_code, reason = "workspaces and sources still list the whole tree"))]
     pub fn of_tree(ledger: Arc<Ledger>, tree: TreeId) -> Self {
         Self { unread: Some((ledger, tree)), ..Self::default() }
     }

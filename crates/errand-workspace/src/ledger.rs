@@ -116,6 +116,11 @@ impl Ledger {
         &self.checkout
     }
 
+    /// The ledger's folder, where base trees and layers are too.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn format(&self) -> ObjectFormat {
         self.objects.format()
     }

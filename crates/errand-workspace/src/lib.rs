@@ -5,6 +5,7 @@
 //! Nothing here reads the environment; the binary hands in what it captured.
 
 pub mod apply;
+mod bases;
 mod beneath;
 pub mod branch;
 pub mod command;
@@ -29,5 +30,6 @@ pub mod state_dir;
 pub mod toolchains;
 pub mod trees;
 mod undo;
+mod upper;
 mod walk;
 pub mod workspace;

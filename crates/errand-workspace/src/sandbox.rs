@@ -20,19 +20,23 @@ mod outer;
 mod pins;
 pub mod plan;
 mod seccomp;
+mod stand;
 mod sys;
 mod system;
 mod view;
 mod wire;
 
 pub use backend::{Backend, Sandbox, Standing, Walls};
-pub(crate) use backend::{HISTORY, PROXY};
-pub(crate) use wire::{Order, Told, encode_plan};
+pub(crate) use backend::{HISTORY, View};
+pub(crate) use stand::Stand;
+pub(crate) use wire::{Order, Told, encode, send_with};
 
 use std::ffi::OsString;
 
 /// The argument by which our own binary knows that it is executed again as the outer stage.
 pub const OUTER: &str = "sandbox-outer";
+/// As the stage that builds a view and ends.
+pub const STAND: &str = "sandbox-stand";
 /// As the outer stage that starts bwrap.
 pub const OUTER_BWRAP: &str = "sandbox-outer-bwrap";
 /// As init inside bwrap.
@@ -47,6 +51,7 @@ pub fn enter(arguments: impl IntoIterator<Item = OsString>) {
     let Some(stage) = arguments.next() else { return };
     let code = match stage.to_str() {
         Some(OUTER) => outer::run(),
+        Some(STAND) => stand::run(),
         Some(OUTER_BWRAP) => outer::run_bwrap(arguments),
         Some(INIT) => init::run_in_bwrap(),
         Some(DOORS) => doors::try_all(arguments.next()),

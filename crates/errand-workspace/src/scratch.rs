@@ -1,7 +1,7 @@
 //! The `.git` inside a workspace that the agent's own git works on.
 //!
-//! Written by hand, no process: objects borrowed from the ledger's base history (which commands see at [`HISTORY`]), one branch, an index whose stat data
-//! matches the files. The agent may do with it what it likes; errand never reads it.
+//! Written by hand, no process: objects borrowed from the ledger's base history (which commands see at [`HISTORY`]), one
+//! branch, an index whose stat data matches the files by size and time, which a copy-on-write view does not change. The agent may do with it what it likes; errand never reads it.
 
 use crate::beneath::{self, Beneath};
 use crate::index_file;
@@ -16,23 +16,23 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-/// Makes `.git` in the tree of the workspace `dir`; one that is there already stays.
+/// Makes `.git` below `root`; one that is there already stays. It is built in `staging`, on the same file system.
 pub(crate) fn create(
     ledger: &Ledger,
     commit: &CommitId,
     entries: &[TreeEntry],
     root: &Beneath,
-    dir: &Path,
+    staging: &Path,
 ) -> io::Result<()> {
     if root.stat(b".git")?.is_some() {
         return Ok(());
     }
     let name = state_dir::temporary_name();
-    let building = dir.join("staging").join(&name);
+    let building = staging.join(&name);
     ledger::create_git_dir(&building, ledger.format())?;
     let borrowed = format!("{HISTORY}\n");
     let config = std::fs::read_to_string(building.join("config"))?.replace("bare = true", "bare = false")
-        + "[user]\n\tname = errand\n\temail = errand@localhost\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
+        + "[user]\n\tname = errand\n\temail = errand@localhost\n[core]\n\tcheckStat = minimal\n\ttrustCtime = false\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
     let head = format!("{commit}\n");
     for (name, text) in [
         ("objects/info/alternates", borrowed.as_str()),
@@ -46,7 +46,7 @@ pub(crate) fn create(
     if let Ok(shallow) = std::fs::read(ledger.work_git().join("shallow")) {
         std::fs::write(building.join("shallow"), shallow)?;
     }
-    let staging = Beneath::open(&dir.join("staging"))?;
+    let staging = Beneath::open(staging)?;
     beneath::rename((staging.root(), name.as_bytes()), (root.root().as_fd(), b".git"), RenameFlags::NOREPLACE)
 }
 

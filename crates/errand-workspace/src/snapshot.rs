@@ -4,10 +4,12 @@
 //! whose times are too close to the moment it was hashed: such a file is hashed again until it has settled.
 
 use crate::beneath::Beneath;
+use crate::ignores::Ignores;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{RACY, SNAPSHOT_BYTES};
 use crate::objects::{Kind, Oid};
-use crate::trees::TreeEntry;
+use crate::trees::{Edit, TreeEntry};
+use crate::upper::{self, Changes};
 use crate::walk::{self, Found, NewFolders, Rules, SkipReason, Stat, Walk};
 use errand_task::id::TreeId;
 use std::collections::HashMap;
@@ -82,6 +84,23 @@ pub(crate) fn take(
     let mut walk = walk::walk(root, rules, NewFolders::Enter).map_err(failed)?;
     let entries = store(ledger, root, &mut walk, cache)?;
     let tree = ledger.write_tree(entries)?;
+    Ok(Snapshot { tree, n_ignored: walk.n_ignored, skipped: walk.skipped, n_skipped: walk.n_skipped })
+}
+
+/// The same for a workspace whose private layer is below `upper`: the ground's tree with what the layer changes.
+pub(crate) fn take_changes(
+    ledger: &Ledger,
+    upper: &Beneath,
+    ground: &TreeId,
+    base: &TreeId,
+    ignores: &Ignores,
+    cache: &mut StatCache,
+) -> Result<Snapshot, SnapshotError> {
+    let Changes { mut walk, removed } = upper::changes(upper, ledger, ground, base, ignores)?;
+    let entries = store(ledger, upper, &mut walk, cache)?;
+    let removals = removed.into_iter().map(|path| Edit::Remove { path });
+    let put = entries.into_iter().map(|entry| Edit::Put { path: entry.path, mode: entry.mode, id: entry.id });
+    let tree = ledger.edit_tree(ground, &removals.chain(put).collect::<Vec<_>>())?;
     Ok(Snapshot { tree, n_ignored: walk.n_ignored, skipped: walk.skipped, n_skipped: walk.n_skipped })
 }
 

@@ -151,6 +151,15 @@ pub(crate) struct Walk {
     pub n_new_folders: usize,
 }
 
+impl Walk {
+    pub fn skip(&mut self, path: &[u8], reason: SkipReason) {
+        self.n_skipped += 1;
+        if self.skipped.len() < SKIPPED_NAMED {
+            self.skipped.push(Skipped { path: paths::shown(path), reason });
+        }
+    }
+}
+
 /// Whether folders that the base knows nothing of are entered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NewFolders {
@@ -273,14 +282,11 @@ impl Walker<'_> {
     }
 
     fn skip(&mut self, path: &[u8], reason: SkipReason) {
-        self.walk.n_skipped += 1;
-        if self.walk.skipped.len() < SKIPPED_NAMED {
-            self.walk.skipped.push(Skipped { path: paths::shown(path), reason });
-        }
+        self.walk.skip(path, reason);
     }
 }
 
-fn open_folder(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<OwnedFd> {
+pub(crate) fn open_folder(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty())?)
 }

@@ -1,35 +1,43 @@
-//! A workspace: one task's copy of a tree, in a folder of errand's state.
+//! A workspace: one task's private view of a base, in a folder of errand's state.
 //!
 //! ```text
-//! <dir>/tree/       the files; what commands and file tools see
+//! <dir>/files/      layered: `upper` holds what differs from the ground below it, `work` is the kernel's;
+//!                   whole: `tree` holds every file
 //! <dir>/home/ tmp/  HOME and /tmp of its commands
 //! <dir>/layers/     what its commands wrote into caches
+//! <dir>/ways/       a folder for the proxy of each command that may reach names
 //! <dir>/lock        held, shared, as long as a command lives
-//! <dir>/staging/    new files before they are renamed into the tree
-//! <dir>/base        the tree it was made from
+//! <dir>/open        held by whoever has it open
+//! <dir>/ground.json what it stands on; written last, so a workspace that has it is complete
 //! ```
-//! It is built beside its final name and renamed, so a workspace that exists is complete. Today it is a plain copy; a
-//! copy-on-write view takes the place of `materialize` and nothing else. After a crash call [`Workspace::restore`] with
-//! the last snapshot: it compares contents, not times.
+//! A layered workspace costs nothing until something changes: the kernel lays its private layer over the base tree, which
+//! all workspaces of a base share, in a mount namespace that the workspace's commands join. Where the kernel refuses that
+//! the workspace is whole, a copy. After a crash call [`Workspace::restore`] with the last snapshot: it compares contents,
+//! not times.
 
+use crate::bases;
 use crate::beneath::{self, Beneath, Links};
 use crate::files::Files;
 use crate::git::GitError;
 use crate::ignores::Ignores;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::LINK_BYTES;
-use crate::objects::{Kind, Oid};
 use crate::paths::{self, BadPath};
+use crate::sandbox::plan::What;
+use crate::sandbox::{Sandbox, View};
 use crate::snapshot::{self, Snapshot, SnapshotError, StatCache};
-use crate::trees::{self, EntryMode, TreeEntry};
-use crate::walk::{self, NewFolders, Rules, Stat};
+use crate::trees::{EntryMode, TreeEntry};
+use crate::walk::{Rules, Stat};
 use crate::{scratch, state_dir};
 use errand_task::id::{CommitId, TreeId};
-use rustix::fs::AtFlags;
-use std::io::{self, Read, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use rustix::fs::{AtFlags, FlockOperation};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -44,6 +52,10 @@ pub enum WorkspaceError {
     NotAWorkspace(PathBuf),
     #[error("`{}` is a workspace of another base", .0.display())]
     OtherBase(PathBuf),
+    #[error("`{}` is in use; end the other errand daemon that works on it", .0.display())]
+    InUse(PathBuf),
+    #[error("the workspace's view cannot be built: {0}")]
+    View(io::Error),
     #[error("`{}`: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -54,96 +66,244 @@ impl From<GitError> for WorkspaceError {
     }
 }
 
+/// How often and how long to wait for somebody else's workspace.
+const HOLD_TRIES: u32 = 100;
+const HOLD_PAUSE: Duration = Duration::from_millis(30);
+
+/// How a workspace keeps its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// A private layer over the shared base tree, laid over it by the kernel.
+    Layered,
+    /// Every file by itself.
+    Whole,
+}
+
+/// What workspaces are made on.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    pub ledger: Arc<Ledger>,
+    pub commit: CommitId,
+    /// Folders with a `tree` that lie over the base, the first over the others.
+    pub layers: Vec<PathBuf>,
+    /// The time of the youngest file in them.
+    pub newest: Option<SystemTime>,
+}
+
+impl Ground {
+    /// The files of a commit and nothing else.
+    pub fn of(ledger: &Arc<Ledger>, commit: &CommitId) -> Self {
+        Self { ledger: Arc::clone(ledger), commit: commit.clone(), layers: Vec::new(), newest: None }
+    }
+}
+
+/// What `ground.json` tells of a workspace.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Facts {
+    form: Form,
+    /// The commit below it.
+    commit: CommitId,
+    /// The tree it was made from, whose paths no ignore rule hides.
+    tree: TreeId,
+    /// Folders with a `tree` over that commit's, the first over the others.
+    layers: Vec<PathBuf>,
+}
+
 #[derive(Debug)]
 pub struct Workspace {
     ledger: Arc<Ledger>,
     dir: PathBuf,
-    base: TreeId,
-    rules: Rules,
+    facts: Facts,
+    files: Kept,
+    view: View,
+    /// The files as commands see them.
     root: Beneath,
+    /// A folder beside them on the same file system.
+    staging: Beneath,
     cache: Mutex<StatCache>,
+    /// Two views of one private layer would ruin it.
+    _held: File,
+}
+
+/// What a snapshot looks at.
+#[derive(Debug)]
+enum Kept {
+    Layered {
+        /// The tree of the commit below.
+        ground: TreeId,
+        upper: Beneath,
+        ignores: Ignores,
+    },
+    Whole {
+        rules: Rules,
+    },
 }
 
 impl Workspace {
-    /// Makes the workspace `dir` with the files of `base`; one that is there already is opened.
+    /// Makes the workspace `dir` on a ground, with the files of `tree`; one that is there already is opened.
     ///
-    /// The base decides what later snapshots ignore, so a clean checkout of a result is made the same way.
-    pub fn create(ledger: &Arc<Ledger>, base: &TreeId, dir: &Path) -> Result<Self, WorkspaceError> {
-        if dir.join("base").exists() {
-            let workspace = Self::open(ledger, dir)?;
-            let is_same = workspace.base == *base;
+    /// `tree` decides what later snapshots ignore, so a clean checkout of a result is made the same way. Blocks.
+    pub fn create(sandbox: &Sandbox, ground: &Ground, tree: &TreeId, dir: &Path) -> Result<Self, WorkspaceError> {
+        match Self::create_as(Form::Layered, sandbox, ground, tree, dir) {
+            Err(WorkspaceError::View(_)) => Self::create_as(Form::Whole, sandbox, ground, tree, dir),
+            other => other,
+        }
+    }
+
+    /// The same in this form and no other.
+    pub fn create_as(
+        form: Form,
+        sandbox: &Sandbox,
+        ground: &Ground,
+        tree: &TreeId,
+        dir: &Path,
+    ) -> Result<Self, WorkspaceError> {
+        if dir.join("ground.json").exists() {
+            let workspace = Self::open(sandbox, &ground.ledger, dir)?;
+            let is_same = workspace.facts.tree == *tree;
             return if is_same { Ok(workspace) } else { Err(WorkspaceError::OtherBase(dir.to_owned())) };
         }
-        let entries = ledger.list_tree(base)?;
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |source| WorkspaceError::Io { path, source }
-        };
-        let above = dir.parent().unwrap_or(Path::new("/"));
-        state_dir::create_dir(above).map_err(at(above))?;
-        let building = above.join(state_dir::temporary_name());
-        let built = build(ledger, base, &entries, &building).and_then(|cache| {
-            std::fs::rename(&building, dir).map_err(at(dir))?;
-            Ok(cache)
-        });
+        let at = |source| WorkspaceError::Io { path: dir.to_owned(), source };
+        // What a crash left of an earlier attempt.
+        state_dir::remove_tree(dir).map_err(at)?;
+        let built = Self::build(form, sandbox, ground, tree, dir);
         if built.is_err() {
-            // The first error is the one to report; what is left has a temporary name.
-            let _ = std::fs::remove_dir_all(&building);
+            // The first error is the one to report; what is left is no workspace.
+            let _ = state_dir::remove_tree(dir);
         }
-        let cache = built?;
-        let workspace = Self::at(ledger, base.clone(), dir)?;
-        *workspace.cache.lock().unwrap_or_else(PoisonError::into_inner) = cache;
+        built
+    }
+
+    fn build(
+        form: Form,
+        sandbox: &Sandbox,
+        ground: &Ground,
+        tree: &TreeId,
+        dir: &Path,
+    ) -> Result<Self, WorkspaceError> {
+        let at = |source| WorkspaceError::Io { path: dir.to_owned(), source };
+        let ledger = &ground.ledger;
+        state_dir::create_dir(dir).map_err(at)?;
+        for name in ["files", "home", "tmp"] {
+            state_dir::folder(dir, name).map_err(at)?;
+        }
+        let files = dir.join("files");
+        match form {
+            Form::Layered => {
+                state_dir::folder(&files, "work").map_err(at)?;
+                let upper = state_dir::folder(&files, "upper").map_err(at)?;
+                state_dir::folder(&upper, "staging").map_err(at)?;
+                // As in the base, or the private layer would take its mode for the folder of all files.
+                let tree = state_dir::folder(&upper, "tree").map_err(at)?;
+                rustix::fs::chmod(&tree, rustix::fs::Mode::from_raw_mode(0o755)).map_err(|error| at(error.into()))?;
+            }
+            Form::Whole => {
+                let staging = state_dir::folder(&files, "staging").map_err(at)?;
+                let path = state_dir::folder(&files, "tree").map_err(at)?;
+                let root = Beneath::open(&path).map_err(at)?;
+                let entries = ledger.list_tree(&ledger.tree_of(&ground.commit)?)?;
+                materialize(ledger, &entries, &root, &path, &mut StatCache::default())?;
+                scratch::create(ledger, &ground.commit, &entries, &root, &staging).map_err(at)?;
+            }
+        }
+        let (commit, tree, layers) = (ground.commit.clone(), tree.clone(), ground.layers.clone());
+        let facts = Facts { form, commit, tree: tree.clone(), layers };
+        let text = serde_json::to_vec(&facts).map_err(|error| at(error.into()))?;
+        let workspace = Self::at(sandbox, ledger, facts, ground.newest, dir)?;
+        if ledger.tree_of(&ground.commit)? != tree {
+            workspace.restore(&tree)?;
+        }
+        state_dir::write_durably(&dir.join("ground.json"), &text).map_err(at)?;
         Ok(workspace)
     }
 
     /// Opens a workspace that is there, after the last of its commands has gone: those of a daemon that died go with it,
     /// and this waits for that.
-    pub fn open(ledger: &Arc<Ledger>, dir: &Path) -> Result<Self, WorkspaceError> {
-        let base = std::fs::read_to_string(dir.join("base"))
-            .ok()
-            .and_then(|text| Oid::parse(text.trim()))
-            .ok_or_else(|| WorkspaceError::NotAWorkspace(dir.to_owned()))?;
-        let workspace = Self::at(ledger, base.tree_id(), dir)?;
-        drop(
-            state_dir::lock(&workspace.lock_file())
-                .map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?,
-        );
-        Ok(workspace)
+    pub fn open(sandbox: &Sandbox, ledger: &Arc<Ledger>, dir: &Path) -> Result<Self, WorkspaceError> {
+        let facts = std::fs::read(dir.join("ground.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let facts = facts.ok_or_else(|| WorkspaceError::NotAWorkspace(dir.to_owned()))?;
+        let lock = state_dir::lock(&dir.join("lock"));
+        drop(lock.map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?);
+        Self::at(sandbox, ledger, facts, None, dir)
     }
 
-    fn at(ledger: &Arc<Ledger>, base: TreeId, dir: &Path) -> Result<Self, WorkspaceError> {
-        let entries = ledger.list_tree(&base)?;
-        let ignores = Ignores::of(ledger, &entries)?;
-        let tree = dir.join("tree");
-        let root = Beneath::open(&tree).map_err(|source| WorkspaceError::Io { path: tree, source })?;
+    fn at(
+        sandbox: &Sandbox,
+        ledger: &Arc<Ledger>,
+        mut facts: Facts,
+        newest: Option<SystemTime>,
+        dir: &Path,
+    ) -> Result<Self, WorkspaceError> {
+        let held = hold(dir)?;
+        // One that was deleted can be built again by what the task does.
+        facts.layers.retain(|layer| layer.is_dir());
+        let at = |path: PathBuf| move |source| WorkspaceError::Io { path, source };
+        let files = dir.join("files");
+        let what = match facts.form {
+            Form::Layered => {
+                let base = bases::prepare(ledger, &facts.commit, &facts.layers, newest)?;
+                What::Layered { lowers: facts.layers.iter().cloned().chain([base]).collect(), layer: files.clone() }
+            }
+            Form::Whole => What::Writable(files.join("tree")),
+        };
+        let view = sandbox.view(dir, what, ledger).map_err(WorkspaceError::View)?;
+        let open = |path: PathBuf| Beneath::open(&path).map_err(at(path));
+        let (kept, root, staging) = match (facts.form, view.files()) {
+            (Form::Layered, Some(top)) => {
+                let inner = |name: &str| Beneath::open_at(top, Path::new(name)).map_err(at(files.join(name)));
+                let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone());
+                let upper = open(files.join("upper/tree"))?;
+                let ground = ledger.tree_of(&facts.commit)?;
+                (Kept::Layered { ground, upper, ignores }, inner("tree")?, inner("staging")?)
+            }
+            (Form::Layered, None) => return Err(WorkspaceError::View(io::Error::other("it has no files"))),
+            (Form::Whole, _) => {
+                let entries = ledger.list_tree(&facts.tree)?;
+                let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone());
+                let kept = Kept::Whole { rules: Rules::new(entries, ignores) };
+                (kept, open(files.join("tree"))?, open(files.join("staging"))?)
+            }
+        };
         Ok(Self {
             ledger: Arc::clone(ledger),
             dir: dir.to_owned(),
-            base,
-            rules: Rules::new(entries, ignores),
+            facts,
+            files: kept,
+            view,
             root,
+            staging,
             cache: Mutex::default(),
+            _held: held,
         })
     }
 
-    /// The folder with the files, absolute.
+    /// The folder with the files. That of a layered workspace has no place on the machine: its name leads there by way of
+    /// this process, as long as it has the workspace open.
     pub fn tree_dir(&self) -> PathBuf {
-        self.dir.join("tree")
+        match self.facts.form {
+            Form::Layered => PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.root.root().as_raw_fd())),
+            Form::Whole => self.dir.join("files/tree"),
+        }
     }
 
-    /// HOME of its commands.
-    pub fn home(&self) -> PathBuf {
-        self.dir.join("home")
+    pub fn form(&self) -> Form {
+        self.facts.form
     }
 
-    /// Private layers over the person's caches.
-    pub fn layers(&self) -> PathBuf {
-        self.dir.join("layers")
+    /// What another workspace of the same task is made on.
+    pub fn ground(&self) -> Ground {
+        let Facts { commit, layers, .. } = &self.facts;
+        Ground { ledger: Arc::clone(&self.ledger), commit: commit.clone(), layers: layers.clone(), newest: None }
     }
 
-    /// Held, shared, as long as a command lives.
-    pub(crate) fn lock_file(&self) -> PathBuf {
-        self.dir.join("lock")
+    /// Its folder in errand's state.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
     }
 
     /// The path of the person's checkout.
@@ -151,13 +311,9 @@ impl Workspace {
         self.ledger.checkout()
     }
 
-    /// /tmp of its commands.
-    pub fn tmp(&self) -> PathBuf {
-        self.dir.join("tmp")
-    }
-
+    /// The tree it was made from.
     pub fn base(&self) -> &TreeId {
-        &self.base
+        &self.facts.tree
     }
 
     pub fn ledger(&self) -> &Arc<Ledger> {
@@ -171,15 +327,23 @@ impl Workspace {
 
     /// File access for tools.
     pub fn files(&self) -> Result<Files, WorkspaceError> {
-        Files::open(&self.tree_dir(), self.checkout(), &self.dir.join("staging"))
-            .map_err(|source| WorkspaceError::Io { path: self.tree_dir(), source })
+        let open = || {
+            let means_root = vec![self.tree_dir(), self.checkout().to_owned()];
+            Ok(Files::new(self.root.try_clone()?, means_root, self.staging.try_clone()?))
+        };
+        open().map_err(|source| WorkspaceError::Io { path: self.tree_dir(), source })
     }
 
     /// Stores the files as they are now.
     pub fn snapshot(&self) -> Result<Snapshot, WorkspaceError> {
         self.check_there()?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = snapshot::take(&self.ledger, &self.root, &self.rules, &mut cache)?;
+        let taken = match &self.files {
+            Kept::Layered { ground, upper, ignores } => {
+                snapshot::take_changes(&self.ledger, upper, ground, &self.facts.tree, ignores, &mut cache)?
+            }
+            Kept::Whole { rules } => snapshot::take(&self.ledger, &self.root, rules, &mut cache)?,
+        };
         // What was deleted meanwhile was no deed of the task.
         self.check_there()?;
         Ok(taken)
@@ -187,63 +351,44 @@ impl Workspace {
 
     /// Puts the files back to `tree`; only paths that differ are touched, ignored files stay.
     pub fn restore(&self, tree: &TreeId) -> Result<(), WorkspaceError> {
-        self.check_there()?;
-        let target = self.ledger.list_tree(tree)?;
         // Times tell nothing about what a crash left behind.
         *self.cache.lock().unwrap_or_else(PoisonError::into_inner) = StatCache::default();
+        let now = self.snapshot()?.tree;
         let failed = |path: &[u8]| {
             let path = self.tree_dir().join(paths::as_path(path));
             move |source| WorkspaceError::Io { path, source }
         };
-        let current = self.current().map_err(failed(b""))?;
-        let differences = trees::differences(&current, &target);
-        for old in differences.iter().filter_map(|difference| difference.old) {
+        let differences = self.ledger.differences(&now, tree)?;
+        for old in differences.iter().filter_map(|difference| difference.old.as_ref()) {
             self.root.remove(&old.path).map_err(failed(&old.path))?;
             self.root.remove_empty_above(&old.path);
         }
-        let missing: Vec<_> = differences.iter().filter_map(|difference| difference.new.cloned()).collect();
+        let missing: Vec<_> = differences.into_iter().filter_map(|difference| difference.new).collect();
         for entry in &missing {
             self.clear_way(&entry.path).map_err(failed(&entry.path))?;
         }
         materialize(&self.ledger, &missing, &self.root, &self.tree_dir(), &mut StatCache::default())
     }
 
-    /// Makes the `.git` that the agent's own git works on: history of the base borrowed from the ledger, HEAD on a branch
-    /// `errand` at `commit`, index matching the files. It is disposable and nothing here ever reads it.
-    pub fn add_scratch_git(&self, commit: &CommitId) -> Result<(), WorkspaceError> {
-        let tree = self.ledger.tree_of(commit)?;
-        let entries = self.ledger.list_tree(&tree)?;
-        scratch::create(&self.ledger, commit, &entries, &self.root, &self.dir)
-            .map_err(|source| WorkspaceError::Io { path: self.tree_dir().join(".git"), source })
-    }
-
     /// Ends its commands and deletes the workspace by way of the trash below `state_dir`. What it held must be stored.
     pub fn remove(self, state_dir: &Path) -> Result<(), WorkspaceError> {
-        let lock = state_dir::lock(&self.lock_file());
-        drop(lock.map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })?);
-        state_dir::discard(state_dir, &self.dir).map_err(|source| WorkspaceError::Io { path: self.dir.clone(), source })
+        let at = |source| WorkspaceError::Io { path: self.dir.clone(), source };
+        drop(state_dir::lock(&self.dir.join("lock")).map_err(at)?);
+        state_dir::discard(state_dir, &self.dir).map_err(at)
     }
 
     /// A deleted folder that is still open is an empty one: its snapshot would be a result that deletes everything.
     fn check_there(&self) -> Result<(), SnapshotError> {
-        let gone = || SnapshotError::Gone(self.tree_dir());
-        let open = self.root.stat(b".").map_err(|_| gone())?.ok_or_else(gone)?;
-        let named = Stat::of(&rustix::fs::lstat(self.tree_dir()).map_err(|_| gone())?);
+        let (held, name) = match &self.files {
+            Kept::Layered { upper, .. } => (upper, "files/upper/tree"),
+            Kept::Whole { .. } => (&self.root, "files/tree"),
+        };
+        let path = self.dir.join(name);
+        let gone = || SnapshotError::Gone(path.clone());
+        let open = held.stat(b".").map_err(|_| gone())?.ok_or_else(gone)?;
+        let named = Stat::of(&rustix::fs::lstat(&path).map_err(|_| gone())?);
         let is_same = (open.device, open.inode) == (named.device, named.inode);
         if is_same { Ok(()) } else { Err(gone()) }
-    }
-
-    /// The files as a listing, every one hashed, nothing stored.
-    fn current(&self) -> io::Result<Vec<TreeEntry>> {
-        let mut walk = walk::walk(&self.root, &self.rules, NewFolders::Enter)?;
-        let mut entries = walk.submodules.split_off(0);
-        for found in walk.found {
-            let (bytes, _) = walk::content(&self.root, &found)?;
-            let id = self.ledger.objects().hash(Kind::Blob, &bytes);
-            entries.push(TreeEntry { path: found.path, mode: found.mode, id, size: bytes.len() as u64 });
-        }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
     }
 
     /// Removes what stands where `path` belongs and is in no listing: ignored files, FIFOs, folders of such.
@@ -263,22 +408,21 @@ impl Workspace {
     }
 }
 
-fn build(ledger: &Ledger, base: &TreeId, entries: &[TreeEntry], dir: &Path) -> Result<StatCache, WorkspaceError> {
-    let at = |source| WorkspaceError::Io { path: dir.to_owned(), source };
-    for name in ["tree", "home", "tmp", "staging"] {
-        state_dir::folder(dir, name).map_err(at)?;
+/// Waits a little for whoever has it open: a daemon that dies lets go of it by dying.
+fn hold(dir: &Path) -> Result<File, WorkspaceError> {
+    let path = dir.join("open");
+    let file = state_dir::append_file(&path).map_err(|source| WorkspaceError::Io { path, source })?;
+    for _ in 0..HOLD_TRIES {
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(file);
+        }
+        std::thread::sleep(HOLD_PAUSE);
     }
-    let tree = dir.join("tree");
-    let root = Beneath::open(&tree).map_err(at)?;
-    let mut cache = StatCache::default();
-    materialize(ledger, entries, &root, &tree, &mut cache)?;
-    let mut file = state_dir::create_file(&dir.join("base")).map_err(at)?;
-    file.write_all(format!("{base}\n").as_bytes()).map_err(at)?;
-    Ok(cache)
+    Err(WorkspaceError::InUse(dir.to_owned()))
 }
 
 /// Writes the entries below an open folder: raw blobs, links and modes as they stand in the tree.
-fn materialize(
+pub(crate) fn materialize(
     ledger: &Ledger,
     entries: &[TreeEntry],
     root: &Beneath,

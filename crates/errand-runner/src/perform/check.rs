@@ -151,11 +151,12 @@ impl Desk {
         }
         self.shared.progress(&state.id).say("laying out a clean checkout of the result");
         self.checkout = None;
-        let ledger = self.ledger(state).await?;
+        let ground = self.tools(state).await?.workspace.ground();
+        let sandbox = Arc::clone(&self.shared.sandbox);
         let (home, dir, wanted) = (self.shared.home.clone(), self.checks_dir(state), tree.clone());
         let made = blocking(move || {
             errand_workspace::state_dir::discard(&home, &dir).map_err(|error| error.to_string())?;
-            Workspace::create(&ledger, &wanted, &dir).map_err(|error| error.to_string())
+            Workspace::create(&sandbox, &ground, &wanted, &dir).map_err(|error| error.to_string())
         });
         let workspace = Arc::new(made.await?.map_err(Failed::Internal)?);
         let broken = self.set_up(state, &workspace, tree).await?;

@@ -3,7 +3,8 @@
 use super::{Desk, Failed, workspace_dir};
 use errand_task::event::{Event, WorkspaceEvent};
 use errand_task::state::State;
-use errand_workspace::workspace::Workspace;
+use errand_workspace::workspace::{Ground, Workspace};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinHandle;
 
@@ -22,19 +23,22 @@ impl Desk {
     pub(super) async fn lay_out(&mut self, state: &State) -> Result<LayingOut, Failed> {
         let ledger = self.ledger(state).await?;
         let (dir, commit) = (workspace_dir(&self.shared, &state.id), state.submitted.source.base_commit.clone());
-        let task = state.id.clone();
+        let (task, sandbox) = (state.id.clone(), Arc::clone(&self.shared.sandbox));
+        // Which form a workspace can have depends on which walls stand.
+        sandbox.standing().await;
         Ok(tokio::task::spawn_blocking(move || {
             let started = Instant::now();
             let made = (|| {
                 ledger.keep(&task, &commit).map_err(|error| error.to_string())?;
                 let tree = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
-                let workspace = Workspace::create(&ledger, &tree, &dir).map_err(|error| error.to_string())?;
-                workspace.add_scratch_git(&commit).map_err(|error| error.to_string())?;
+                let ground = Ground::of(&ledger, &commit);
+                let made = Workspace::create(&sandbox, &ground, &tree, &dir);
+                let workspace = made.map_err(|error| error.to_string())?;
                 Ok::<_, String>((workspace, tree))
             })();
             match made {
                 Ok((workspace, tree)) => {
-                    let root = workspace.tree_dir().to_string_lossy().into_owned();
+                    let root = workspace.dir().to_string_lossy().into_owned();
                     let duration_ms = started.elapsed().as_millis() as u64;
                     (WorkspaceEvent::Prepared { root, tree, duration_ms }, Some(workspace))
                 }

@@ -8,7 +8,7 @@ use errand_workspace::ledger::Ledger;
 use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
 use errand_workspace::toolchains::{Added, Toolchains};
-use errand_workspace::workspace::Workspace;
+use errand_workspace::workspace::{Ground, Workspace};
 use futures_util::future::BoxFuture;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ const REPOSITORY: &str = r#"
 "#;
 
 /// A sandbox for a person with PATH and these variables.
-pub fn sandbox(state_dir: &Path, more: &[(&str, &str)]) -> Arc<Sandbox> {
+fn sandbox(state_dir: &Path, more: &[(&str, &str)]) -> Arc<Sandbox> {
     let tests = std::env::current_exe().unwrap();
     let launcher = tests.parent().unwrap().parent().unwrap().join("examples/launcher");
     assert!(launcher.exists(), "build it with: cargo build -p errand-workspace --example launcher");
@@ -70,6 +70,11 @@ impl Rig {
     }
 
     pub fn with(draft: Draft) -> Self {
+        Self::of_person(draft, &[])
+    }
+
+    /// For a person with these variables.
+    pub fn of_person(draft: Draft, variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let top = dir.path().canonicalize().unwrap();
         let repo = top.join("repo");
@@ -84,12 +89,13 @@ impl Rig {
         let commit = source.head().commit.clone();
         ledger.bring_base(&source, &commit).unwrap();
         let base = ledger.tree_of(&commit).unwrap();
-        let workspace = Workspace::create(&ledger, &base, &top.join("state/workspaces/one")).unwrap();
-        workspace.add_scratch_git(&commit).unwrap();
+        let sandbox = sandbox(&top.join("state"), variables);
+        let place = top.join("state/workspaces/one");
+        let workspace = Workspace::create(&sandbox, &Ground::of(&ledger, &commit), &base, &place).unwrap();
         let context = Context {
             files: workspace.files().unwrap(),
             workspace: Arc::new(workspace),
-            sandbox: sandbox(&top.join("state"), &[]),
+            sandbox,
             network: Vec::new(),
             max_diff_lines: draft.max_diff_lines,
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),

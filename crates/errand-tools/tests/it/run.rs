@@ -1,6 +1,7 @@
 //! `run` and `wait`: how a command ended, what it changed, what it printed, and when it becomes a job.
 
-use crate::rig::{Rig, sandbox};
+use crate::rig::Rig;
+use errand_task::contract::Draft;
 use errand_task::facts::RunEnd;
 
 #[test]
@@ -153,9 +154,7 @@ fn warnings_are_folded() {
 
 #[test]
 fn the_environment_holds_nothing_of_ours() {
-    let mut rig = Rig::new();
-    let state = rig.tree().parent().unwrap().parent().unwrap().parent().unwrap().to_owned();
-    rig.context.sandbox = sandbox(&state, &[("CANARY", "secret")]);
+    let rig = Rig::of_person(Draft::default(), &[("CANARY", "secret")]);
     // Cargo sets many variables for this test; none of them is there either.
     let output = rig.output("run", r#"{"command":"env | cut -d= -f1 | sort | tr '\\n' ' '"}"#);
     let names = output.text.lines().nth(1).unwrap();

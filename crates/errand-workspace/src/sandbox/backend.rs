@@ -1,16 +1,19 @@
 //! Who makes the namespaces, and whether the walls stand: found out once in a daemon's life by trying.
 
 use super::doors::{self, Tried};
-use super::plan::{Limits, Mount, SandboxPlan, What};
+use super::plan::{self, Limits, Mount, SandboxPlan, What};
+use super::stand::Stand;
 use super::system;
-use super::view::{COVERED_FILES, COVERED_FOLDERS, DEVICE_LINKS, DEVICES};
+use super::view::{COVERED_FILES, COVERED_FOLDERS, DEVICE_LINKS, DEVICES, SHM};
 use super::{INIT, OUTER, OUTER_BWRAP, pins};
 use crate::git::find_program;
+use crate::ledger::Ledger;
 use crate::proxy::outside::{Outside, System};
 use crate::toolchains::{Toolchains, is_below};
 use crate::workspace::Workspace;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -19,8 +22,10 @@ use tokio::sync::OnceCell;
 pub(super) const PROGRAM: &str = "/run/errand/errand";
 /// Where the agent's own git finds the history it borrows.
 pub(crate) const HISTORY: &str = "/run/errand/history";
-/// Where a proxy's socket is in a view that has one.
-pub(crate) const PROXY: &str = "/run/errand/proxy";
+/// The ways out of a workspace's commands, a folder with a proxy's socket each. A command sees its own in their place.
+pub(crate) const WAYS: &str = "/run/errand/ways";
+/// Where the socket of its proxy is for a command that has one.
+pub(crate) const PROXY: &str = "/run/errand/ways/proxy";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -45,6 +50,8 @@ pub struct Walls {
     pub backend: Backend,
     pub has_landlock: bool,
     pub doors: Vec<Tried>,
+    /// Why those tried before this one were not taken.
+    pub passed_over: Vec<String>,
 }
 
 /// What became of the proof.
@@ -59,13 +66,19 @@ pub enum Standing {
     },
 }
 
-/// The private folders of a plan.
-struct Dirs {
-    home: PathBuf,
-    tmp: PathBuf,
-    layers: PathBuf,
-    tree: PathBuf,
-    lock: PathBuf,
+/// What a command of some folder of errand's sees: the mounts, and which of them is its workspace.
+#[derive(Debug)]
+pub(crate) struct View {
+    mounts: Vec<Mount>,
+    place: PathBuf,
+    stand: Option<Arc<Stand>>,
+}
+
+impl View {
+    /// The top folder of layered files.
+    pub(crate) fn files(&self) -> Option<BorrowedFd<'_>> {
+        self.stand.as_ref()?.files()
+    }
 }
 
 /// The one sandbox of a daemon.
@@ -126,52 +139,72 @@ impl Sandbox {
             Some(bash) => vec![bash.to_string_lossy().into_owned(), "-o".to_owned(), "pipefail".to_owned()],
             None => vec!["/bin/sh".to_owned()],
         };
-        let dirs = Dirs {
-            home: workspace.home(),
-            tmp: workspace.tmp(),
-            layers: workspace.layers(),
-            tree: workspace.tree_dir(),
-            lock: workspace.lock_file(),
-        };
         let argv = shell.into_iter().chain(["-c".to_owned(), script.to_owned()]).collect();
-        let plan = self.plan(dirs, workspace.checkout(), argv, limits);
-        plan.with(Mount::new(HISTORY, What::ReadOnly(workspace.ledger().base_objects())))
+        self.plan(workspace.view(), workspace.dir(), argv, limits)
     }
 
-    /// A script for `sh` in an empty folder below `dir`, a folder of errand's own.
+    /// A script for `sh` in an empty folder below `dir`, a folder of errand's own. One at a time.
     pub fn bare_shell(&self, dir: &Path, script: &str, limits: Limits) -> SandboxPlan {
-        let dirs = Dirs {
-            home: dir.join("home"),
-            tmp: dir.join("tmp"),
-            layers: dir.join("layers"),
-            tree: dir.join("tree"),
-            lock: dir.join("lock"),
-        };
         let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-        self.plan(dirs, Path::new("/workspace/empty"), argv, limits)
+        let (mounts, place) = self.mounts(dir, What::Writable(dir.join("tree")), Path::new("/workspace/empty"));
+        self.plan(&View { mounts, place, stand: None }, dir, argv, limits)
     }
 
-    fn plan(&self, dirs: Dirs, checkout: &Path, argv: Vec<String>, limits: Limits) -> SandboxPlan {
+    /// The view of a workspace in the folder `dir`, whose files are `files`; it stands where our own namespaces can be
+    /// had. Blocks for some milliseconds.
+    pub(crate) fn view(&self, dir: &Path, files: What, ledger: &Ledger) -> io::Result<View> {
+        let is_layered = matches!(files, What::Layered { .. });
+        let (mut mounts, place) = self.mounts(dir, files, ledger.checkout());
+        mounts.push(Mount::new(HISTORY, What::ReadOnly(ledger.base_objects())));
+        mounts.sort_by(|a, b| a.at.cmp(&b.at));
+        let is_native = match self.standing.get() {
+            Some(Standing::Whole(walls)) => walls.backend == Backend::Native,
+            // Nothing will run.
+            Some(Standing::Missing { .. }) => false,
+            None => true,
+        };
+        if !is_native {
+            return match is_layered {
+                false => Ok(View { mounts, place, stand: None }),
+                true => Err(io::Error::other("layers need namespaces of errand's own, which cannot be made here")),
+            };
+        }
+        match Stand::build(&self.program, mounts.clone()) {
+            Ok((stand, mounts)) => Ok(View { mounts, place, stand: Some(Arc::new(stand)) }),
+            Err(error) if is_layered => Err(error),
+            // Without, each command builds its own, or says why it cannot.
+            Err(_) => Ok(View { mounts, place, stand: None }),
+        }
+    }
+
+    /// What a command sees, and where its workspace is in it.
+    fn mounts(&self, dir: &Path, files: What, checkout: &Path) -> (Vec<Mount>, PathBuf) {
         let mut mounts = self.system.clone();
         mounts.extend([
-            Mount::new(self.toolchains.home(), What::Writable(dirs.home)),
-            Mount::new("/tmp", What::Writable(dirs.tmp.clone())),
-            Mount::new("/var/tmp", What::Writable(dirs.tmp)),
-            Mount::new("/dev/shm", What::Memory { bytes: limits.shm_bytes }),
+            Mount::new(self.toolchains.home(), What::Writable(dir.join("home"))),
+            Mount::new("/tmp", What::Writable(dir.join("tmp"))),
+            Mount::new("/var/tmp", What::Writable(dir.join("tmp"))),
+            Mount::new(WAYS, What::ReadOnly(dir.join("ways"))),
         ]);
-        mounts.extend(self.toolchains.mounts(&dirs.layers));
+        mounts.extend(self.toolchains.mounts(&dir.join("layers")));
         let place = place(checkout, &mounts);
-        mounts.push(Mount::new(&place, What::Writable(dirs.tree.clone())));
+        mounts.push(Mount::new(&place, files));
         mounts.sort_by(|a, b| a.at.cmp(&b.at));
+        (mounts, place)
+    }
+
+    fn plan(&self, view: &View, dir: &Path, argv: Vec<String>, limits: Limits) -> SandboxPlan {
         SandboxPlan {
-            mounts,
-            dir: place,
+            mounts: view.mounts.clone(),
+            stand: view.stand.clone(),
+            dir: view.place.clone(),
             argv,
             environment: self.toolchains.environment(true),
             limits,
             network: Vec::new(),
-            lock: dirs.lock,
-            storage: dirs.tree,
+            way: None,
+            lock: dir.join("lock"),
+            storage: dir.to_owned(),
         }
     }
 
@@ -194,7 +227,7 @@ impl Sandbox {
                     let open: Vec<_> =
                         doors.iter().filter(|door| !door.is_shut).map(|door| door.name.as_str()).collect();
                     if open.is_empty() {
-                        return Standing::Whole(Walls { backend, has_landlock, doors });
+                        return Standing::Whole(Walls { backend, has_landlock, doors, passed_over: why });
                     }
                     why.push(format!("{}: open doors: {}", backend.name(), open.join(", ")));
                     tried = doors;
@@ -214,15 +247,31 @@ impl Sandbox {
     }
 
     /// The plan as the backend needs it, and the outer stage's arguments.
-    pub(crate) fn outer(&self, backend: &Backend, plan: SandboxPlan) -> io::Result<(SandboxPlan, Vec<OsString>)> {
-        Ok(match backend {
-            Backend::Native => (plan, vec![OUTER.into()]),
-            Backend::Bwrap(bwrap) => {
-                let plan = pins::pinned(plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone()))))?;
-                let arguments = bwrap_arguments(bwrap, &plan);
-                (plan, arguments)
-            }
-        })
+    pub(crate) fn outer(&self, backend: &Backend, mut plan: SandboxPlan) -> io::Result<(SandboxPlan, Vec<OsString>)> {
+        match (backend, plan.stand.is_some()) {
+            (Backend::Native, true) => return Ok((plan, vec![OUTER.into()])),
+            // It was built before the proof.
+            (Backend::Bwrap(_), true) => plan.stand = None,
+            (Backend::Native | Backend::Bwrap(_), false) => {}
+        }
+        if matches!(backend, Backend::Bwrap(_)) {
+            plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone())));
+        }
+        if plan.mounts.iter().any(|mount| matches!(mount.what, What::Layered { .. })) {
+            let why = match self.standing.get() {
+                Some(Standing::Whole(walls)) => walls.passed_over.join("; "),
+                Some(Standing::Missing { .. }) | None => String::new(),
+            };
+            let text = format!("the workspace needs namespaces of errand's own, which cannot be made here ({why})");
+            return Err(io::Error::other(text));
+        }
+        plan::make_folders(&plan.mounts)?;
+        plan.mounts = pins::pinned(plan.mounts)?;
+        let arguments = match backend {
+            Backend::Native => vec![OUTER.into()],
+            Backend::Bwrap(bwrap) => bwrap_arguments(bwrap, &plan),
+        };
+        Ok((plan, arguments))
     }
 }
 
@@ -264,12 +313,19 @@ fn bwrap_arguments(bwrap: &Path, plan: &SandboxPlan) -> Vec<OsString> {
     }
     for mount in &plan.mounts {
         match &mount.what {
+            What::ReadOnly(source) if mount.at == Path::new(WAYS) => {
+                if let Some(name) = &plan.way {
+                    add(&[&"--ro-bind", &source.join(name), &mount.at]);
+                }
+            }
             What::ReadOnly(source) | What::Cache { lower: source, .. } => add(&[&"--ro-bind", source, &mount.at]),
+            // Refused by the caller.
+            What::Layered { .. } => {}
             What::Writable(source) => add(&[&"--bind", source, &mount.at]),
             What::Link(target) => add(&[&"--symlink", target, &mount.at]),
-            What::Memory { bytes } => add(&[&"--size", &bytes.to_string(), &"--tmpfs", &mount.at]),
         }
     }
+    add(&[&"--size", &plan.limits.shm_bytes.to_string(), &"--tmpfs", &SHM]);
     add(&[&"--remount-ro", &"/", &"--", &PROGRAM, &INIT]);
     all
 }

@@ -208,7 +208,6 @@ impl Planted {
         mounts.extend([
             Mount::new("/home/errand", What::Writable(self.dir.join("home"))),
             Mount::new("/tmp", What::Writable(self.dir.join("tmp"))),
-            Mount::new("/dev/shm", What::Memory { bytes: 1 << 20 }),
             Mount::new(PROGRAM, What::ReadOnly(sandbox.program_file.clone())),
             Mount::new(UNLISTED, What::ReadOnly(self.dir.join("unlisted"))),
         ]);
@@ -224,6 +223,8 @@ impl Planted {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             limits: Limits::of(TIME),
             network: Vec::new(),
+            way: None,
+            stand: None,
             lock: self.dir.join("lock"),
             storage: self.dir.clone(),
         })

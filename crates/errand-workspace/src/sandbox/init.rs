@@ -31,8 +31,8 @@ const SMALL_STACK: usize = 128 << 10;
 /// Init as a program of its own, when bwrap made the namespaces.
 pub(super) fn run_in_bwrap() -> i32 {
     let Ok(mut daemon) = outer::daemon_socket() else { return 1 };
-    match wire::read_plan(&mut daemon) {
-        Ok(plan) => run(&plan, &mut daemon, Outer::Bwrap),
+    match wire::read(&mut daemon) {
+        Ok((plan, _)) => run(&plan, &mut daemon, Outer::Bwrap),
         Err(error) => {
             let _ = wire::tell(&mut daemon, &Told::Refused { why: format!("the plan did not arrive: {error}") });
             1

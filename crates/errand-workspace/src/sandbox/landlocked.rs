@@ -3,9 +3,10 @@
 //! It holds even if the view were wrong: what is not listed cannot be read or written, and neither signals nor abstract
 //! sockets reach beyond it.
 
+use super::backend::WAYS;
 use super::doors::UNLISTED;
 use super::plan::{SandboxPlan, What};
-use super::view::DEVICES;
+use super::view::{DEVICES, SHM};
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, PathBeneath, PathFd, PathFdError, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
@@ -43,13 +44,16 @@ pub(super) fn apply(plan: &SandboxPlan) -> Result<bool, Unbuilt> {
         (&mut rules).add_rule(rule)?;
         Ok(())
     };
-    for mount in plan.mounts.iter().filter(|mount| mount.at != Path::new(UNLISTED)) {
+    // Without a way out of its own the command has nothing there.
+    let is_listed = |at: &Path| at != Path::new(UNLISTED) && (plan.way.is_some() || at != Path::new(WAYS));
+    for mount in plan.mounts.iter().filter(|mount| is_listed(&mount.at)) {
         match &mount.what {
             What::ReadOnly(_) => allow(&mount.at, read)?,
-            What::Writable(_) | What::Cache { .. } | What::Memory { .. } => allow(&mount.at, every)?,
+            What::Writable(_) | What::Cache { .. } | What::Layered { .. } => allow(&mount.at, every)?,
             What::Link(_) => {}
         }
     }
+    allow(Path::new(SHM), every)?;
     for name in DEVICES {
         allow(&Path::new("/dev").join(name), device)?;
     }

@@ -1,12 +1,12 @@
 //! The outer stage: our own binary, executed again as a process of one thread. It makes the namespaces and forks init into
 //! them, then waits: its end is the end of everything inside.
 
-use super::plan::{SandboxPlan, What};
+use super::plan::SandboxPlan;
 use super::sys::{self, Forked};
 use super::wire::{self, Told};
-use super::{init, view};
+use super::{init, stand, view};
 use crate::state_dir;
-use rustix::fs::{AtFlags, FlockOperation};
+use rustix::fs::FlockOperation;
 use rustix::process::{Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Everything of the command runs at this out-of-memory score: it goes before anything else does.
@@ -77,34 +77,30 @@ pub(super) fn daemon_socket() -> io::Result<UnixStream> {
 }
 
 fn stand(daemon: &mut UnixStream) -> Result<(), String> {
-    let plan = wire::read_plan(daemon).map_err(|error| format!("the plan did not arrive: {error}"))?;
+    let read = wire::read::<SandboxPlan>(daemon).map_err(|error| format!("the plan did not arrive: {error}"));
+    let (plan, namespaces) = read?;
     let Some(_lock) = begin(daemon, &plan.lock)? else { return Ok(()) };
-    let failed = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    if uid.is_root() {
-        // Only root can, and only root's groups reach further than its user. This process has one thread.
-        rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))?;
+    drop_groups()?;
+    let mut flags = UnshareFlags::NEWPID
+        | UnshareFlags::NEWNET
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    match namespaces.as_slice() {
+        [user, mount] => {
+            stand::join(user, mount).map_err(|error| format!("the workspace's view cannot be joined: {error}"))?;
+            // What this command changes in the view is its own.
+            flags |= UnshareFlags::NEWNS;
+        }
+        _ => {
+            stand::make_namespaces()?;
+            view::build(&plan.mounts)?;
+        }
     }
-    sys::unshare(
-        UnshareFlags::NEWUSER
-            | UnshareFlags::NEWNS
-            | UnshareFlags::NEWPID
-            | UnshareFlags::NEWNET
-            | UnshareFlags::NEWIPC
-            | UnshareFlags::NEWUTS
-            | UnshareFlags::NEWCGROUP,
-    )
-    .map_err(failed("this kernel or its policy does not let this user make namespaces"))?;
-    let map = failed("the user namespace cannot be mapped");
-    fs::write("/proc/self/setgroups", "deny").map_err(map)?;
-    let (uid, gid) = (uid.as_raw(), gid.as_raw());
-    fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(map)?;
-    fs::write("/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(map)?;
-    fs::write("/proc/sys/user/max_user_namespaces", "0").map_err(failed("further namespaces cannot be forbidden"))?;
-    let layers = Layers::make(&plan).map_err(failed("a cache's layer cannot be made"))?;
-    match sys::fork().map_err(failed("no process can be started"))? {
+    sys::unshare(flags).map_err(|error| format!("the command's namespaces cannot be made: {error}"))?;
+    match sys::fork().map_err(|error| format!("no process can be started: {error}"))? {
         Forked::Child => {
-            let code = match inside(&plan, &layers) {
+            let code = match inside(&plan) {
                 Ok(()) => init::run(&plan, daemon, init::Outer::Native),
                 Err(why) => answer(daemon, Err(why)),
             };
@@ -112,17 +108,24 @@ fn stand(daemon: &mut UnixStream) -> Result<(), String> {
         }
         Forked::Parent { child } => {
             while matches!(rustix::process::waitpid(Some(child), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
-            layers.clear();
             Ok(())
         }
     }
 }
 
+/// Only root can, and only root's groups reach further than its user. This process has one thread.
+pub(super) fn drop_groups() -> Result<(), String> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))
+}
+
 /// In the new namespaces, as process 1.
-fn inside(plan: &SandboxPlan, layers: &Layers) -> Result<(), String> {
+fn inside(plan: &SandboxPlan) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
     rustix::system::sethostname(b"errand").map_err(|error| format!("the host's name cannot be hidden: {error}"))?;
-    view::build(plan, &layers.work).map_err(|(place, error)| format!("the view cannot be built at {place}: {error}"))
+    view::enter(plan)
 }
 
 fn hold(lock: &Path) -> io::Result<File> {
@@ -137,37 +140,4 @@ fn is_closed(daemon: &mut UnixStream) -> bool {
     let _ = poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 }));
     let [fd] = &fds;
     fd.revents().intersects(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR)
-}
-
-/// Work folders of the overlays, one set a command: two commands of a task may run at once.
-struct Layers {
-    work: Vec<(PathBuf, PathBuf)>,
-    /// The folders that hold them, and their names: when the view stands, its root is this process's too and paths of the
-    /// machine lead nowhere.
-    held: Vec<(OwnedFd, String)>,
-}
-
-impl Layers {
-    fn make(plan: &SandboxPlan) -> io::Result<Self> {
-        let mut all = Self { work: Vec::new(), held: Vec::new() };
-        for mount in &plan.mounts {
-            if let What::Cache { layer, .. } = &mount.what {
-                let name = state_dir::temporary_name();
-                let dir = layer.join(&name);
-                state_dir::create_dir(&dir)?;
-                all.work.push((mount.at.clone(), dir));
-                all.held.push((File::open(layer)?.into(), name));
-            }
-        }
-        Ok(all)
-    }
-
-    /// The kernel makes one folder in each. What cannot be removed goes with the workspace.
-    fn clear(&self) {
-        for (layer, name) in &self.held {
-            for path in [format!("{name}/work"), name.clone()] {
-                let _ = rustix::fs::unlinkat(layer, path, AtFlags::REMOVEDIR);
-            }
-        }
-    }
 }

@@ -1,10 +1,10 @@
-//! Places below folders that commands can write to, made ready for a backend that follows links there.
+//! Places below folders that commands can write to, made ready before the view is built.
 //!
 //! bwrap makes missing places by path and follows links on the way, also into the machine's own files, which it still
-//! sees while it builds the view. So every folder on the way to such a place is made here, through no link, before it
-//! starts, and is mounted onto itself: what is mounted on cannot be renamed or replaced by a command that runs meanwhile.
+//! sees while it builds the view. So every folder on the way to such a place is made here, through no link, and is
+//! mounted onto itself: what is mounted on cannot be renamed or replaced by a command, under it or beside it.
 
-use super::plan::{Mount, SandboxPlan, What};
+use super::plan::{Mount, What};
 use crate::beneath::{Beneath, Links, stat_at};
 use crate::toolchains::is_below;
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -16,11 +16,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-/// The plan with such folders in it, and on the disk.
-pub(super) fn pinned(plan: SandboxPlan) -> io::Result<SandboxPlan> {
+/// The mounts with such folders among them, and on the disk.
+pub(super) fn pinned(mut mounts: Vec<Mount>) -> io::Result<Vec<Mount>> {
     let mut pins: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
-    for mount in &plan.mounts {
-        let Some((above, source)) = holder(&plan, &mount.at) else { continue };
+    for mount in &mounts {
+        let Some((above, source)) = holder(&mounts, &mount.at) else { continue };
         let below = mount.at.strip_prefix(above).map_err(io::Error::other)?;
         let mut folder = Beneath::open(source)?.folder(b"", Links::Refuse)?;
         let (mut at, mut from) = (above.to_owned(), source.to_owned());
@@ -38,24 +38,26 @@ pub(super) fn pinned(plan: SandboxPlan) -> io::Result<SandboxPlan> {
         }
     }
     // A folder that is a place of the plan by itself needs no other.
-    pins.retain(|at, _| plan.mounts.iter().all(|mount| mount.at != *at));
-    Ok(pins.into_iter().fold(plan, |plan, (at, from)| plan.with(Mount::new(at, What::Writable(from)))))
+    pins.retain(|at, _| mounts.iter().all(|mount| mount.at != *at));
+    mounts.extend(pins.into_iter().map(|(at, from)| Mount::new(at, What::Writable(from))));
+    mounts.sort_by(|a, b| a.at.cmp(&b.at));
+    Ok(mounts)
 }
 
 /// The innermost place around `at`, when commands can write to it.
-fn holder<'a>(plan: &'a SandboxPlan, at: &Path) -> Option<(&'a Path, &'a Path)> {
-    let around = plan.mounts.iter().filter(|mount| mount.at != at && is_below(at, &mount.at));
+fn holder<'a>(mounts: &'a [Mount], at: &Path) -> Option<(&'a Path, &'a Path)> {
+    let around = mounts.iter().filter(|mount| mount.at != at && is_below(at, &mount.at));
     let innermost = around.max_by_key(|mount| mount.at.components().count())?;
     match &innermost.what {
         What::Writable(source) => Some((&innermost.at, source)),
-        What::ReadOnly(_) | What::Cache { .. } | What::Link(_) | What::Memory { .. } => None,
+        What::ReadOnly(_) | What::Cache { .. } | What::Layered { .. } | What::Link(_) => None,
     }
 }
 
 fn is_file(what: &What) -> bool {
     match what {
         What::ReadOnly(source) | What::Writable(source) => !source.is_dir(),
-        What::Cache { .. } | What::Link(_) | What::Memory { .. } => false,
+        What::Cache { .. } | What::Layered { .. } | What::Link(_) => false,
     }
 }
 
@@ -89,7 +91,6 @@ fn make_file(above: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::plan::Limits;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -113,19 +114,9 @@ mod tests {
             ("/home/x/file", What::ReadOnly(path("settings"))),
             ("/usr/below", What::ReadOnly(path("tool"))),
         ];
-        let plan = SandboxPlan {
-            mounts: mounts.into_iter().map(|(at, what)| Mount::new(at, what)).collect(),
-            dir: "/home/x".into(),
-            argv: Vec::new(),
-            environment: Vec::new(),
-            limits: Limits::usual(),
-            network: Vec::new(),
-            lock: path("lock"),
-            storage: path("tree"),
-        };
-        let before = plan.mounts.clone();
-        let plan = pinned(plan).unwrap();
-        let pins: Vec<_> = plan.mounts.iter().filter(|mount| !before.contains(mount)).cloned().collect();
+        let before: Vec<_> = mounts.into_iter().map(|(at, what)| Mount::new(at, what)).collect();
+        let pinned = pinned(before.clone()).unwrap();
+        let pins: Vec<_> = pinned.iter().filter(|mount| !before.contains(mount)).cloned().collect();
         let expected = [
             ("/home/x/.tools", "home/.tools"),
             ("/home/x/deep", "home/deep"),

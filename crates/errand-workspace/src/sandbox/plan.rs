@@ -1,5 +1,7 @@
 //! What a command may see, use up and reach: one value that both backends read.
 
+use super::backend::WAYS;
+use super::stand::Stand;
 use crate::limits::{
     COMMAND_DISK_BYTES, COMMAND_DISK_FILES, COMMAND_FILE_BYTES, COMMAND_OUTPUT_BYTES, COMMAND_SHM_BYTES, COMMAND_TASKS,
     COMMAND_TIME,
@@ -9,7 +11,8 @@ use crate::state_dir;
 use errand_task::network::Name;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a command may use up.
@@ -68,10 +71,11 @@ pub enum What {
     Writable(PathBuf),
     /// A folder of the machine below a private layer that takes the writes. Where overlays cannot be made it is read-only.
     Cache { lower: PathBuf, layer: PathBuf },
+    /// The files of a workspace: read-only folders, the first over the others, below a private layer that takes the
+    /// writes. Only their `tree` is shown.
+    Layered { lowers: Vec<PathBuf>, layer: PathBuf },
     /// A symbolic link.
     Link(PathBuf),
-    /// An empty file system in memory.
-    Memory { bytes: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,10 +92,13 @@ impl Mount {
 }
 
 /// Everything that decides how a command runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SandboxPlan {
     /// Parents before what is below them.
     pub mounts: Vec<Mount>,
+    /// The same places, mounted already.
+    #[serde(skip)]
+    pub(super) stand: Option<Arc<Stand>>,
     /// Where it starts, as it sees it.
     pub dir: PathBuf,
     /// The first word is an absolute path, as it sees it.
@@ -100,6 +107,8 @@ pub struct SandboxPlan {
     pub limits: Limits,
     /// What it can reach beyond its own loopback, by way of our proxy. An empty list means nothing.
     pub network: Vec<Name>,
+    /// The folder of that proxy among the ways out of its workspace.
+    pub(crate) way: Option<String>,
     /// Held, shared, as long as anything of the command lives.
     pub lock: PathBuf,
     /// A folder on the file system whose space the command may use up.
@@ -127,31 +136,45 @@ impl SandboxPlan {
         self
     }
 
+    /// The folder of the machine for the ways out of its workspace's commands.
+    pub(crate) fn ways(&self) -> Option<&Path> {
+        self.mounts.iter().find_map(|mount| match &mount.what {
+            What::ReadOnly(source) if mount.at == Path::new(WAYS) => Some(source.as_path()),
+            _ => None,
+        })
+    }
+
+    /// The view that stands already.
+    pub(crate) fn stand(&self) -> Option<&Stand> {
+        self.stand.as_deref()
+    }
+
     /// The folders of errand's state that the command writes to.
     pub(crate) fn written_folders(&self) -> Vec<PathBuf> {
         let folder = |mount: &Mount| match &mount.what {
             What::Writable(path) => Some(path.clone()),
-            What::Cache { layer, .. } => Some(layer.clone()),
-            What::ReadOnly(_) | What::Link(_) | What::Memory { .. } => None,
+            What::Cache { layer, .. } | What::Layered { layer, .. } => Some(layer.clone()),
+            What::ReadOnly(_) | What::Link(_) => None,
         };
         let mut all: Vec<_> = self.mounts.iter().filter_map(folder).collect();
         all.sort();
         all.dedup();
         all
     }
+}
 
-    /// Makes the folders of errand's state that the plan names and that are not there yet.
-    pub(crate) fn make_folders(&self) -> io::Result<()> {
-        for mount in &self.mounts {
-            let folder = match &mount.what {
-                What::Writable(path) => path.clone(),
-                What::Cache { layer, .. } => layer.join("upper"),
-                What::ReadOnly(_) | What::Link(_) | What::Memory { .. } => continue,
-            };
-            if !folder.is_dir() {
-                state_dir::create_dir(&folder)?;
-            }
+/// Makes the folders of errand's state that the mounts name and that are not there yet.
+pub(crate) fn make_folders(mounts: &[Mount]) -> io::Result<()> {
+    for mount in mounts {
+        let folders = match &mount.what {
+            What::Writable(path) => vec![path.clone()],
+            What::ReadOnly(path) if mount.at == Path::new(WAYS) => vec![path.clone()],
+            What::Cache { layer, .. } | What::Layered { layer, .. } => vec![layer.join("upper"), layer.join("work")],
+            What::ReadOnly(_) | What::Link(_) => continue,
+        };
+        for folder in folders.iter().filter(|folder| !folder.is_dir()) {
+            state_dir::create_dir(folder)?;
         }
-        Ok(())
     }
+    Ok(())
 }

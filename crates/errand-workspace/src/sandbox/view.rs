@@ -1,9 +1,11 @@
-//! The view of the native backend: an empty tmpfs, the plan's places in it, a new `/proc`, five devices.
+//! The view of the native backend: an empty tmpfs, the plan's places in it, five devices, and for each command a `/proc`
+//! and shared memory of its own.
 //!
 //! Sources are cloned by descriptor before anything is covered; places are made and mounted on by descriptor and never
 //! through a link, because a writable place may have been prepared by an earlier command.
 
-use super::plan::{SandboxPlan, What};
+use super::backend::WAYS;
+use super::plan::{Mount, SandboxPlan, What};
 use super::sys::{self, Attributes};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -49,6 +51,9 @@ pub(super) const COVERED_FILES: [&str; 19] = [
     "vmallocinfo",
 ];
 
+/// Shared memory, a file system in memory.
+pub(super) const SHM: &str = "/dev/shm";
+
 /// Sizes of the file systems that hold only names.
 const ROOT_BYTES: u64 = 4 << 20;
 
@@ -64,51 +69,80 @@ const RESERVED_PIDS: u32 = 300;
 /// Something is added before the limit so that init, not a failing fork, says that it was reached.
 pub(super) const TASKS_SPARE: u32 = 64;
 
-/// The place that failed, for the sentence.
-type Failure = (String, io::Error);
-
-/// Builds the view and makes it the root. Runs once, as process 1 of new namespaces. `work` holds a folder for each
-/// overlay.
-pub(super) fn build(plan: &SandboxPlan, work: &[(PathBuf, PathBuf)]) -> Result<(), Failure> {
-    let at = |place: &'static str| move |error: Errno| (place.to_owned(), io::Error::from(error));
-    let here = |place: &'static str| move |error: io::Error| (place.to_owned(), error);
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at("/"))?;
+/// Builds the view and makes it the root, in a mount namespace of its own. Returns the top folder of layered files.
+///
+/// The machine's `/proc` stays in it until a command enters: without one the kernel lets nobody mount a new one.
+pub(super) fn build(mounts: &[Mount]) -> Result<Option<OwnedFd>, String> {
+    let at = |place: &Path| {
+        let place = place.display().to_string();
+        move |error: io::Error| format!("the view cannot be built at {place}: {error}")
+    };
+    let top = || at(Path::new("/"));
+    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .map_err(|error| top()(error.into()))?;
     let mut sources = Vec::new();
-    for mount in &plan.mounts {
-        let source = source(&mount.what, work.iter().find(|(at, _)| *at == mount.at).map(|(_, dir)| dir.as_path()));
-        let source = source.map_err(|error| (mount.at.display().to_string(), error))?;
-        sources.push((mount, source));
+    for mount in mounts {
+        sources.push((mount, source(&mount.what).map_err(at(&mount.at))?));
     }
     let devices: Vec<_> = DEVICES
         .iter()
         .map(|name| Ok((*name, clone(&Path::new("/dev").join(name))?)))
         .collect::<io::Result<_>>()
-        .map_err(here("/dev"))?;
-    let root = memory(ROOT_BYTES).map_err(here("/"))?;
+        .map_err(at(Path::new("/dev")))?;
+    let proc = clone(Path::new("/proc")).map_err(at(Path::new("/proc")))?;
+    let root = memory(ROOT_BYTES).map_err(top())?;
     // Any folder will do; it is covered for this process alone, and for a moment.
     let cover = ["/tmp", "/usr", "/etc"].into_iter().find(|path| Path::new(path).is_dir()).unwrap_or("/usr");
-    attach(&root, &open_folder(CWD, Path::new(cover)).map_err(here("/"))?).map_err(here("/"))?;
-    make_proc(&root, plan.limits.tasks).map_err(here("/proc"))?;
-    make_dev(&root, devices).map_err(here("/dev"))?;
+    open_folder(CWD, Path::new(cover)).and_then(|cover| attach(&root, &cover)).map_err(top())?;
+    make_folder(root.as_fd(), OsStr::new("proc"))
+        .and_then(|place| attach(&proc, &place))
+        .map_err(at(Path::new("/proc")))?;
+    make_dev(&root, devices).map_err(at(Path::new("/dev")))?;
+    let mut files = None;
     for (mount, source) in sources {
-        place(&root, &mount.at, source).map_err(|error| (mount.at.display().to_string(), error))?;
+        let layered = place(&root, &mount.at, source).map_err(at(&mount.at))?;
+        files = files.or(layered);
     }
-    sys::restrict_mount(root.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: false })
-        .map_err(here("/"))?;
-    rustix::process::fchdir(&root).map_err(at("/"))?;
-    rustix::process::pivot_root(".", ".").map_err(at("/"))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(at("/"))?;
-    rustix::process::chdir("/").map_err(at("/"))
+    let become_root = || -> io::Result<()> {
+        sys::restrict_mount(root.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: false })?;
+        rustix::process::fchdir(&root)?;
+        rustix::process::pivot_root(".", ".")?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+        Ok(rustix::process::chdir("/")?)
+    };
+    become_root().map_err(top())?;
+    Ok(files)
+}
+
+/// What is each command's own in a view that stands, as process 1 of its namespaces: `/proc`, shared memory, and its way
+/// out in the place of everyone's.
+pub(super) fn enter(plan: &SandboxPlan) -> Result<(), String> {
+    let enter = || -> io::Result<()> {
+        let root = open_folder(CWD, Path::new("/"))?;
+        make_proc(&root, plan.limits.tasks)?;
+        attach(&memory(plan.limits.shm_bytes)?, &open_folder(CWD, Path::new(SHM))?)?;
+        let way = match &plan.way {
+            Some(name) => clone(&Path::new(WAYS).join(name))?,
+            None => empty_memory()?,
+        };
+        if plan.mounts.iter().any(|mount| mount.at == Path::new(WAYS)) {
+            attach(&way, &open_folder(CWD, Path::new(WAYS))?)?;
+        }
+        Ok(())
+    };
+    enter().map_err(|error| format!("the view cannot be entered: {error}"))
 }
 
 /// What will be mounted, before it has a place.
 enum Source {
     Folder(OwnedFd),
+    /// The folder above the files of a workspace.
+    Layered(OwnedFd),
     File(OwnedFd),
     Link(PathBuf),
 }
 
-fn source(what: &What, work: Option<&Path>) -> io::Result<Source> {
+fn source(what: &What) -> io::Result<Source> {
     let read_only = |path: &Path| {
         let tree = clone(path)?;
         sys::restrict_mount(tree.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: true })?;
@@ -122,12 +156,12 @@ fn source(what: &What, work: Option<&Path>) -> io::Result<Source> {
             sys::restrict_mount(tree.as_fd(), Attributes { read_only: false, no_devices: true, is_deep: true })?;
             tree
         }
-        What::Memory { bytes } => memory(*bytes)?,
-        What::Cache { lower, layer } => match work.map(|work| overlay(lower, &layer.join("upper"), work)) {
-            Some(Ok(tree)) => tree,
+        What::Cache { lower, layer } => match overlay(std::slice::from_ref(lower), layer) {
+            Ok(tree) => tree,
             // As on a file system that cannot carry the upper layer.
-            Some(Err(_)) | None => read_only(lower)?,
+            Err(_) => read_only(lower)?,
         },
+        What::Layered { lowers, layer } => return Ok(Source::Layered(overlay(lowers, layer)?)),
     };
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode);
     Ok(if kind == FileType::Directory { Source::Folder(tree) } else { Source::File(tree) })
@@ -150,14 +184,17 @@ fn memory(bytes: u64) -> io::Result<OwnedFd> {
     mounted(&context, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
 }
 
-/// Paths are given by descriptor: option strings are short, and colons mean something in them.
-fn overlay(lower: &Path, upper: &Path, work: &Path) -> io::Result<OwnedFd> {
+/// Read-only folders, the first over the others, below the private layer that takes the writes. Paths are given by
+/// descriptor: option strings are short, and colons mean something in them.
+fn overlay(lowers: &[PathBuf], layer: &Path) -> io::Result<OwnedFd> {
     let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let folders = [lower, upper, work].map(|path| open_folder(CWD, path));
-    for (option, folder) in ["lowerdir", "upperdir", "workdir"].into_iter().zip(&folders) {
-        let folder = folder.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
-        let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        rustix::mount::fsconfig_set_string(context.as_fd(), option, path)?;
+    let by_number = |folder: &OwnedFd| format!("/proc/self/fd/{}", folder.as_raw_fd());
+    let open = |path: &Path| open_folder(CWD, path);
+    let lowers = lowers.iter().map(|path| open(path)).collect::<io::Result<Vec<_>>>()?;
+    let (upper, work) = (open(&layer.join("upper"))?, open(&layer.join("work"))?);
+    let lower = lowers.iter().map(by_number).collect::<Vec<_>>().join(":");
+    for (option, value) in [("lowerdir", lower), ("upperdir", by_number(&upper)), ("workdir", by_number(&work))] {
+        rustix::mount::fsconfig_set_string(context.as_fd(), option, value)?;
     }
     rustix::mount::fsconfig_set_flag(context.as_fd(), "userxattr")?;
     mounted(&context, MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
@@ -173,15 +210,30 @@ fn attach(tree: &OwnedFd, place: &OwnedFd) -> io::Result<()> {
     Ok(rustix::mount::move_mount(tree.as_fd(), "", place.as_fd(), "", flags)?)
 }
 
-fn place(root: &OwnedFd, at: &Path, source: Source) -> io::Result<()> {
+/// Mounts a source at its place; the answer is the top folder of layered files, which is mounted nowhere.
+fn place(root: &OwnedFd, at: &Path, source: Source) -> io::Result<Option<OwnedFd>> {
     let (above, name) = split(at)?;
     let folder = make_folders(root, above)?;
     match source {
         Source::Link(target) => match rustix::fs::symlinkat(&target, &folder, name) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
         },
-        Source::Folder(tree) => attach(&tree, &make_folder(folder.as_fd(), name)?),
+        Source::Folder(tree) => attach(&tree, &make_folder(folder.as_fd(), name)?)?,
+        Source::Layered(top) => {
+            let place = make_folder(folder.as_fd(), name)?;
+            // Only what is mounted somewhere can be cloned in part.
+            attach(&top, &place)?;
+            let tree = rustix::mount::open_tree(
+                &top,
+                "tree",
+                OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+            )?;
+            rustix::process::fchdir(&top)?;
+            rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+            attach(&tree, &place)?;
+            return Ok(Some(top));
+        }
         Source::File(tree) => {
             let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match rustix::fs::openat(&folder, name, flags, Mode::RUSR) {
@@ -191,9 +243,10 @@ fn place(root: &OwnedFd, at: &Path, source: Source) -> io::Result<()> {
             }
             let file =
                 rustix::fs::openat(&folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-            attach(&tree, &file)
+            attach(&tree, &file)?;
         }
     }
+    Ok(None)
 }
 
 /// The folder above and the last name of an absolute path.
@@ -241,11 +294,12 @@ fn make_proc(root: &OwnedFd, n_tasks: u32) -> io::Result<()> {
     let attributes =
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = mounted(&context, attributes)?;
+    // The machine's own, which made it possible, is not needed any more.
+    rustix::mount::unmount("/proc", UnmountFlags::DETACH)?;
     attach(&proc, &make_folder(root.as_fd(), OsStr::new("proc"))?)?;
     limit_numbers(&proc, n_tasks);
     sys::restrict_mount(proc.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: false })?;
-    let empty = memory(4096)?;
-    sys::restrict_mount(empty.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: false })?;
+    let empty = empty_memory()?;
     let there = |name: &str| {
         rustix::fs::openat(&proc, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).ok()
     };
@@ -259,6 +313,12 @@ fn make_proc(root: &OwnedFd, n_tasks: u32) -> io::Result<()> {
         attach(&nothing, &place)?;
     }
     Ok(())
+}
+
+fn empty_memory() -> io::Result<OwnedFd> {
+    let empty = memory(4096)?;
+    sys::restrict_mount(empty.as_fd(), Attributes { read_only: true, no_devices: true, is_deep: false })?;
+    Ok(empty)
 }
 
 /// Bounds the process numbers of this namespace, where the kernel has that. Init counts as well.
@@ -307,5 +367,5 @@ fn make_dev(root: &OwnedFd, devices: Vec<(&str, OwnedFd)>) -> io::Result<()> {
     for (name, target) in DEVICE_LINKS {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
-    Ok(())
+    make_folder(dev.as_fd(), OsStr::new("shm")).map(drop)
 }

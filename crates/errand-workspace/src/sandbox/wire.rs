@@ -1,11 +1,19 @@
 //! What daemon and init say to each other over their one socket.
 //!
-//! The daemon sends the plan (length, then JSON), later a byte an order. Init answers with one JSON value a line. The
-//! socket's end is an answer too: the other side is gone.
+//! The daemon sends the plan (length, then JSON), later a byte an order. With the length come the descriptors of a view
+//! that stands already. Init answers with one JSON value a line. The socket's end is an answer too: the other side is gone.
 
-use super::plan::SandboxPlan;
-use serde::{Deserialize, Serialize};
-use std::io::{self, Read, Write};
+use rustix::io::retry_on_intr;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+use serde::Deserialize;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 /// Largest plan, in bytes.
 const PLAN_BYTES: u32 = 1 << 20;
@@ -53,23 +61,60 @@ pub(crate) enum Told {
     },
 }
 
-pub(crate) fn encode_plan(plan: &SandboxPlan) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(plan)?;
+/// Most descriptors that travel together.
+const DESCRIPTORS: usize = 3;
+
+/// A value as the other side reads it, after its length.
+pub(crate) fn encode(value: &impl Serialize) -> io::Result<([u8; 4], Vec<u8>)> {
+    let json = serde_json::to_vec(value)?;
     let length = u32::try_from(json.len()).ok().filter(|&length| length <= PLAN_BYTES);
     let length = length.ok_or_else(|| io::Error::other("the command is too long"))?;
-    Ok([length.to_le_bytes().as_slice(), &json].concat())
+    Ok((length.to_le_bytes(), json))
 }
 
-pub(super) fn read_plan(from: &mut impl Read) -> io::Result<SandboxPlan> {
+/// Sends a few bytes and descriptors with them; what comes next is plain writing.
+pub(crate) fn send_with(socket: &UnixStream, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors"));
+    }
+    let mut send = || rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL);
+    let n_sent = retry_on_intr(&mut send)?;
+    if n_sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// Fills `bytes` from the socket and takes the descriptors that came with the first of them.
+pub(super) fn receive_with(socket: &mut UnixStream, bytes: &mut [u8]) -> io::Result<Vec<OwnedFd>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let mut receive = || rustix::net::recvmsg(&*socket, &mut [IoSliceMut::new(bytes)], &mut control, flags);
+    let n_read = retry_on_intr(&mut receive)?.bytes;
+    if n_read == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    socket.read_exact(bytes.get_mut(n_read..).unwrap_or_default())?;
+    Ok(descriptors)
+}
+
+/// What [`encode`] made, and the descriptors that came with its length.
+pub(super) fn read<T: DeserializeOwned>(from: &mut UnixStream) -> io::Result<(T, Vec<OwnedFd>)> {
     let mut length = [0; 4];
-    from.read_exact(&mut length)?;
+    let descriptors = receive_with(from, &mut length)?;
     let length = u32::from_le_bytes(length);
     if length > PLAN_BYTES {
         return Err(io::Error::other("a plan of that length is none"));
     }
     let mut json = vec![0; length as usize];
     from.read_exact(&mut json)?;
-    Ok(serde_json::from_slice(&json)?)
+    Ok((serde_json::from_slice(&json)?, descriptors))
 }
 
 pub(super) fn tell(to: &mut impl Write, told: &Told) -> io::Result<()> {

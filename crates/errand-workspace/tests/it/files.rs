@@ -36,7 +36,7 @@ fn reading_writing_making_deleting() {
     files.delete("new/deep/file").unwrap();
     assert_eq!(files.stat("new/deep/file").unwrap(), None);
     assert_eq!(files.stat("run").unwrap().unwrap().size, 3);
-    assert_eq!(std::fs::read_dir(rig.state().join("workspaces/one/staging")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(rig.state().join("workspaces/one/files/upper/staging")).unwrap().count(), 0);
 }
 
 #[test]
@@ -53,7 +53,6 @@ fn every_refusal_has_a_sentence() {
     symlink("/proc/self/root", tree.join("magic")).unwrap();
     put(&rig.state().join("workspaces/one/tree-evil/x"), b"canary");
     std::process::Command::new("mkfifo").arg(tree.join("fifo")).status().unwrap();
-    workspace.add_scratch_git(&rig.source().head().commit).unwrap();
     let files: Files = workspace.files().unwrap();
     assert_eq!(files.read("in/b", 9).unwrap().bytes, b"1");
 

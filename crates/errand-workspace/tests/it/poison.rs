@@ -12,7 +12,7 @@ use errand_workspace::ledger::Ledger;
 use errand_workspace::new_repository::{self, NewFile};
 use errand_workspace::source::Source;
 use errand_workspace::state_dir;
-use errand_workspace::workspace::Workspace;
+use errand_workspace::workspace::{Ground, Workspace};
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::os::unix::fs::symlink;
@@ -203,9 +203,9 @@ fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
     let n_before = tally.did("count", source.n_uncommitted(&ledger, &head.commit))?;
     tally.did("keep", ledger.keep(&TaskId::new("0a1b2c3d"), &head.commit))?;
 
+    let ground = Ground::of(&ledger, &head.commit);
     let dir = state.join("workspaces/one");
-    let workspace = tally.did("workspace", Workspace::create(&ledger, &base, &dir))?;
-    tally.did("scratch git", workspace.add_scratch_git(&head.commit))?;
+    let workspace = tally.did("workspace", Workspace::create(&rig.sandbox(), &ground, &base, &dir))?;
     let files = workspace.files()?;
     tally.did("write", files.write_atomic("a", LINES.replace('1', "main").replace('6', "six").as_bytes()))?;
     tally.did("new file", files.create("new", b"n\n"))?;
@@ -220,9 +220,11 @@ fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
     let mixed = tally.did("mix", mix_trees(&ledger, &base, &result, &["new".to_owned()]))?;
     tally.did("restore", workspace.restore(&base))?;
     tally.did("restore", workspace.restore(&result))?;
-    let again = tally.did("open workspace", Workspace::open(&ledger, &dir))?;
+    drop((files, workspace));
+    let again = tally.did("open workspace", Workspace::open(&rig.sandbox(), &ledger, &dir))?;
     assert_eq!(tally.did("snapshot", again.snapshot())?.tree, result);
-    let clean = tally.did("clean checkout", Workspace::create(&ledger, &mixed, &state.join("workspaces/two")))?;
+    let clean = tally
+        .did("clean checkout", Workspace::create(&rig.sandbox(), &ground, &mixed, &state.join("workspaces/two")))?;
     tally.did("remove", clean.remove(&state))?;
 
     let untouched = manifest(&rig.repo());
@@ -249,7 +251,7 @@ fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
     assert_eq!(tally.did("branch", write_branch(&ledger, &source, "made", &new))?, made);
     assert!(tally.did("branch", write_branch(&ledger, &source, "main", &new)).is_err());
     assert_eq!(tally.did("resolve", source.resolve("made"))?.commit, made);
-    tally.did("remove", workspace.remove(&state))?;
+    tally.did("remove", again.remove(&state))?;
     tally.did("empty trash", state_dir::empty_trash(&state))?;
     let kept = |lines: Vec<String>| -> Vec<String> {
         // Objects are only added, and the log is that of the branch.
@@ -324,8 +326,8 @@ fn a_tree_with_a_link_and_a_folder_of_one_name_is_not_checked_out() {
         let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         assert!(!commit.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         rig.run_git(&["update-ref", "HEAD", &commit]);
-        let (ledger, tree) = rig.ledger();
-        let made = Workspace::create(&ledger, &tree, &rig.state().join("workspaces/one"));
+        let (ground, tree) = rig.ground();
+        let made = Workspace::create(&rig.sandbox(), &ground, &tree, &rig.state().join("workspaces/one"));
         assert!(made.is_err());
         assert_eq!(files_in(&home), ["authorized_keys"]);
         assert_eq!(std::fs::read(home.join("authorized_keys")).unwrap(), b"canary");

@@ -6,7 +6,7 @@ use errand_workspace::ledger::Ledger;
 use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
 use errand_workspace::toolchains::{Added, Toolchains};
-use errand_workspace::workspace::Workspace;
+use errand_workspace::workspace::{Form, Ground, Workspace};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -109,8 +109,18 @@ impl Rig {
     }
 
     pub fn workspace(&self) -> Workspace {
+        self.workspace_as(Form::Layered)
+    }
+
+    pub fn workspace_as(&self, form: Form) -> Workspace {
+        let (ground, tree) = self.ground();
+        Workspace::create_as(form, &self.sandbox(), &ground, &tree, &self.state().join("workspaces/one")).unwrap()
+    }
+
+    /// HEAD, to make workspaces on, and its tree.
+    pub fn ground(&self) -> (Ground, TreeId) {
         let (ledger, tree) = self.ledger();
-        Workspace::create(&ledger, &tree, &self.state().join("workspaces/one")).unwrap()
+        (Ground::of(&ledger, &self.source().head().commit), tree)
     }
 }
 

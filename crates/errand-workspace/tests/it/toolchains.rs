@@ -38,9 +38,10 @@ impl Project {
         let rig = Rig::with(files);
         let all = environment(changed);
         let all: Vec<_> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let workspace = rig.workspace();
-        workspace.add_scratch_git(&rig.source().head().commit).unwrap();
-        Self { sandbox: sandbox_of(&all, &rig.state()), workspace, rig }
+        let sandbox = sandbox_of(&all, &rig.state());
+        let (ground, tree) = rig.ground();
+        let workspace = Workspace::create(&sandbox, &ground, &tree, &rig.state().join("workspaces/one")).unwrap();
+        Self { sandbox, workspace, rig }
     }
 
     async fn ended(&self, script: &str) -> (RunEnd, String) {
@@ -551,7 +552,9 @@ async fn no_credential_beside_a_tool_chain_is_seen() {
     person.extend(named.map(|name| (name, secret)));
     let rig = Rig::with(&[("a", "")]);
     let sandbox = sandbox_of(&person, &rig.state());
-    let project = Project { workspace: rig.workspace(), sandbox, rig };
+    let (ground, tree) = rig.ground();
+    let workspace = Workspace::create(&sandbox, &ground, &tree, &rig.state().join("workspaces/one")).unwrap();
+    let project = Project { workspace, sandbox, rig };
 
     // Everything but what the machine shows to everybody: HOME, the temporary folders, our own files, all environments.
     let places = "~ /tmp /dev/shm /run /etc/passwd /etc/hosts /proc/[0-9]*/environ /proc/[0-9]*/cmdline .";

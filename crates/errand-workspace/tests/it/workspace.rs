@@ -5,23 +5,29 @@ use errand_workspace::command::run;
 use errand_workspace::diff::{Selection, diff, hunks, mix_trees, patch};
 use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::snapshot::SnapshotError;
-use errand_workspace::workspace::{Workspace, WorkspaceError};
+use errand_workspace::workspace::{Form, Workspace, WorkspaceError};
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 #[test]
 fn a_workspace_is_made_once_and_opened_after() {
     let rig = Rig::with(&[("a", "1"), ("dir/b", "1")]);
     let workspace = rig.workspace();
     put(&workspace.tree_dir().join("a"), b"2");
+    drop(workspace);
     let again = rig.workspace();
     assert_eq!(std::fs::read(again.tree_dir().join("a")).unwrap(), b"2");
     let changed = again.snapshot().unwrap().tree;
     let dir = rig.state().join("workspaces/one");
-    assert!(matches!(Workspace::create(again.ledger(), &changed, &dir), Err(WorkspaceError::OtherBase(_))));
+    let (sandbox, (ground, _)) = (rig.sandbox(), rig.ground());
+    assert!(matches!(Workspace::open(&sandbox, again.ledger(), &dir), Err(WorkspaceError::InUse(_))));
+    let ledger = Arc::clone(again.ledger());
+    drop(again);
+    assert!(matches!(Workspace::create(&sandbox, &ground, &changed, &dir), Err(WorkspaceError::OtherBase(_))));
     let other = rig.state().join("workspaces/two");
-    assert!(matches!(Workspace::open(again.ledger(), &other), Err(WorkspaceError::NotAWorkspace(_))));
+    assert!(matches!(Workspace::open(&sandbox, &ledger, &other), Err(WorkspaceError::NotAWorkspace(_))));
     // A clean checkout of a result is a workspace of its own.
-    let clean = Workspace::create(again.ledger(), &changed, &other).unwrap();
+    let clean = Workspace::create(&sandbox, &ground, &changed, &other).unwrap();
     assert_eq!(std::fs::read(clean.tree_dir().join("a")).unwrap(), b"2");
     chmod(&clean.tree_dir().join("dir"), 0o500);
     clean.remove(&rig.state()).unwrap();
@@ -58,8 +64,8 @@ fn a_tree_that_writes_into_git_is_not_checked_out() {
     let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(rig.repo()).output().unwrap();
     let commit = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     rig.run_git(&["update-ref", "HEAD", &commit]);
-    let (ledger, tree) = rig.ledger();
-    let made = Workspace::create(&ledger, &tree, &rig.state().join("workspaces/one"));
+    let (ground, tree) = rig.ground();
+    let made = Workspace::create(&rig.sandbox(), &ground, &tree, &rig.state().join("workspaces/one"));
     assert!(matches!(made, Err(WorkspaceError::BadPath(_))), "{made:?}");
     assert_eq!(std::fs::read_dir(rig.state().join("workspaces")).unwrap().count(), 0);
 }
@@ -72,9 +78,6 @@ fn the_agents_git_knows_history_and_changes() {
     symlink("a", rig.repo().join("link")).unwrap();
     rig.commit("second");
     let workspace = rig.workspace();
-    let commit = rig.source().head().commit.clone();
-    workspace.add_scratch_git(&commit).unwrap();
-    workspace.add_scratch_git(&commit).unwrap();
     let tree = workspace.tree_dir();
     let sandbox = rig.sandbox();
     // As the agent does: inside.
@@ -157,16 +160,25 @@ fn hunks_show_two_lines_around() {
 
 #[test]
 fn a_deleted_workspace_is_no_result_without_files() {
+    for form in [Form::Layered, Form::Whole] {
+        deleted(form);
+    }
+}
+
+fn deleted(form: Form) {
     let rig = Rig::with(&[("a", "1")]);
-    let workspace = rig.workspace();
+    let workspace = rig.workspace_as(form);
     let is_gone = |workspace: &Workspace| {
         matches!(workspace.snapshot(), Err(WorkspaceError::Snapshot(SnapshotError::Gone(_))))
             && workspace.restore(workspace.base()).is_err()
     };
     assert!(!is_gone(&workspace));
-    std::fs::remove_dir_all(workspace.tree_dir()).unwrap();
+    let files = workspace.dir().join("files");
+    std::fs::remove_dir_all(&files).unwrap();
     assert!(is_gone(&workspace));
-    put(&workspace.tree_dir().join("a"), b"another folder");
-    assert!(is_gone(&workspace));
-    assert_eq!(std::fs::read(workspace.tree_dir().join("a")).unwrap(), b"another folder");
+    for tree in ["tree/a", "upper/tree/a"] {
+        put(&files.join(tree), b"another folder");
+        assert!(is_gone(&workspace));
+        assert_eq!(std::fs::read(files.join(tree)).unwrap(), b"another folder");
+    }
 }

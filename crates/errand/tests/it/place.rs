@@ -158,13 +158,20 @@ impl Place {
         self.sim.requests().len()
     }
 
-    /// Lets a command go on that waits for the file `gate`.
+    /// Lets a command go on that waits for the file `/tmp/gate`.
     pub fn open_gate(&self, id: &str) {
-        std::fs::write(self.workspace(id).join("gate"), "").unwrap();
+        std::fs::write(self.workspace(id).join("tmp/gate"), "").unwrap();
     }
 
     pub fn workspace(&self, id: &str) -> PathBuf {
         PathBuf::from(self.show(id)["workspace"].as_str().unwrap())
+    }
+
+    /// The files that differ from the base in the task's workspace.
+    pub fn changed(&self, id: &str) -> PathBuf {
+        let files = self.workspace(id).join("files");
+        let upper = files.join("upper/tree");
+        if upper.exists() { upper } else { files.join("tree") }
     }
 
     /// Git in the repository; answers with its output.

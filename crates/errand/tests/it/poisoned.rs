@@ -273,7 +273,7 @@ fn a_workspace_that_is_deleted_while_the_task_works_is_a_clear_stop() {
     std::fs::remove_dir_all(place.workspace(&id)).unwrap();
     place.errand(&["wait", &id]).exits(1);
     let shown = place.show(&id);
-    assert!(shown["note"].as_str().unwrap().contains(&format!("workspaces/{id}/tree")), "{shown}");
+    assert!(shown["note"].as_str().unwrap().contains(&format!("workspaces/{id}")), "{shown}");
     assert_eq!(place.everything(), untouched, "a folder that is gone is no result without files");
     // What was there before can still be read.
     assert!(place.errand(&["diff", &id]).exits(0).out().contains("+echo \"hello world\""));

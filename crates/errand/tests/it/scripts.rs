@@ -42,7 +42,7 @@ pub fn mended() -> String {
 }
 
 /// A command that says it has begun, waits for the file `gate`, then leaves its mark.
-pub const WAITS_FOR_GATE: &str = "while [ ! -f gate ]; do sleep 0.02; done; echo open >> opened.txt";
+pub const WAITS_FOR_GATE: &str = "while [ ! -f /tmp/gate ]; do sleep 0.02; done; echo open >> opened.txt";
 
 /// A step that runs this command.
 pub fn running(command: &str) -> String {

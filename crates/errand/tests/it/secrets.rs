@@ -211,7 +211,7 @@ fn a_key_in_the_contract_is_refused() {
 
 #[test]
 fn a_restarted_daemon_knows_the_key_before_it_is_needed() {
-    let waits = running("while [ ! -f gate ]; do sleep 0.02; done; cat config.txt");
+    let waits = running("while [ ! -f /tmp/gate ]; do sleep 0.02; done; cat config.txt");
     let guarded = Guarded::new(&[&waits, MEND, DONE]);
     let place = &guarded.0;
     place.write("config.txt", &format!("token = {KEY}\n"));
@@ -230,7 +230,7 @@ fn a_restarted_daemon_knows_the_key_before_it_is_needed() {
 #[test]
 fn no_process_shows_the_key() {
     let look = running(
-        "env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' ' ' < /proc/self/cmdline; while [ ! -f gate ]; do sleep 0.02; done",
+        "env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' ' ' < /proc/self/cmdline; while [ ! -f /tmp/gate ]; do sleep 0.02; done",
     );
     let guarded = Guarded::new(&[&look, MEND, DONE]);
     let place = &guarded.0;

@@ -43,7 +43,7 @@ fn while_the_model_answers() {
 fn while_a_command_runs() {
     let place = Place::new(&script(&[MEND, "@call run\n@arg command = touch begun.txt; sleep 60 & sleep 60\n"]));
     let id = place.hand_off(&FIX);
-    let begun = || std::fs::exists(place.workspace(&id).join("begun.txt")).unwrap();
+    let begun = || std::fs::exists(place.changed(&id).join("begun.txt")).unwrap();
     place.until_event(&id, "tool.started", 2);
     until("the command's first deed", begun);
     stopped(&place, &id);
@@ -55,7 +55,7 @@ fn a_stopped_command_is_not_said_to_have_never_run() {
     let place = Place::new(&script(&[MEND, "@call run\n@arg command = echo half of it | tee begun.txt; sleep 60\n"]));
     let id = place.hand_off(&FIX);
     place.until_event(&id, "tool.started", 2);
-    until("the command's first deed", || std::fs::exists(place.workspace(&id).join("begun.txt")).unwrap());
+    until("the command's first deed", || std::fs::exists(place.changed(&id).join("begun.txt")).unwrap());
     stopped(&place, &id);
     let ended = place.events(&id, "tool.ended")[1].clone();
     assert!(!ended["output"]["inline"].as_str().unwrap().contains("not run"), "{ended}");

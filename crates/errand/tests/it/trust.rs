@@ -51,7 +51,7 @@ fn without_a_yes_nothing_of_it_runs_and_the_person_is_told() {
     assert_eq!((&shown["contract"]["setup"], &shown["checks"]), (&serde_json::json!([]), &serde_json::json!([])));
     assert!(place.errand(&["show", "job"]).exits(0).out().contains(told));
     assert!(place.errand(&["logs", "job"]).exits(0).out().contains("not trusted: "));
-    assert!(!place.workspace("job").join("gate").exists());
+    assert!(!place.changed("job").join("gate").exists());
     assert!(!first_request(&place).contains("has set up your workspace"));
     assert!(!trust_file(&place).exists());
 }
@@ -98,7 +98,7 @@ fn trusted_setup_runs_before_the_model_is_asked() {
     let runs = setup_runs(&place, &id);
     assert_eq!(runs.len(), 1);
     assert!(runs[0]["log"].to_string().contains("setting up"), "{}", runs[0]);
-    assert!(place.workspace(&id).join("gate").exists(), "what is ignored stays");
+    assert!(place.changed(&id).join("gate").exists(), "what is ignored stays");
     let shown = place.show(&id);
     assert_eq!(shown["contract"]["setup"], serde_json::json!(["sh tools/setup.sh"]));
     assert_eq!(shown["contract"]["setup_network"], serde_json::json!(["registry.example.org"]));
@@ -143,7 +143,7 @@ fn the_persons_own_commands_stand_alone() {
     assert_eq!(contract["setup"], serde_json::json!(["echo mine > gate"]));
     assert_eq!(contract["setup_network"], serde_json::json!([]));
     assert_eq!(contract["checks"].as_array().map(Vec::len), Some(1));
-    assert_eq!(std::fs::read_to_string(place.workspace(&id).join("gate")).unwrap(), "mine\n");
+    assert_eq!(std::fs::read_to_string(place.changed(&id).join("gate")).unwrap(), "mine\n");
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn files_that_configure_shells_are_not_read() {
     assert!(!mark.exists() && !evil.join("home").exists());
     assert_eq!(place.show(&id)["notices"], serde_json::json!([]));
     assert_eq!(place.errand(&["daemon", "status", "--json"]).json()["home"].as_str(), place.state_dir().to_str());
-    let seen = std::fs::read_to_string(place.workspace(&id).join("gate")).unwrap();
+    let seen = std::fs::read_to_string(place.changed(&id).join("gate")).unwrap();
     assert!(seen.contains("PATH=") && !seen.contains("evil"), "{seen}");
     for name in ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "GIT_DIR", "ERRAND_HOME"] {
         assert!(!seen.lines().any(|line| line.starts_with(&format!("{name}="))), "{name} in {seen}");
@@ -445,6 +445,6 @@ fn an_ignored_file_of_secrets_is_in_no_workspace() {
     place.commit("ignore");
     place.write(".env", "TOKEN=tok-0123456789\n");
     let id = place.finished(0, &[&FIX[..], &["--check", "test ! -e .env"]].concat());
-    assert!(!place.workspace(&id).join(".env").exists());
+    assert!(!place.changed(&id).join(".env").exists());
     assert!(place.sim.requests().iter().all(|request| !String::from_utf8_lossy(&request.body).contains("tok-0123")));
 }

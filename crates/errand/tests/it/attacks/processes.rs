@@ -100,7 +100,7 @@ fn s20_two_tasks_see_nothing_of_each_other() {
     let bind = perl(&format!(
         "use Socket; my $s; socket($s, AF_UNIX, SOCK_STREAM, 0); bind($s, pack(\"Sa*\", AF_UNIX, \"\\0task-{word}\")) or die; \
          listen($s, 5); open(my $f, \">\", \"begun.txt\"); close($f); \
-         while (! -e \"gate\") {{ select(undef, undef, undef, 0.02) }} $s->blocking(0); print \"REACHED by the other\\n\" if accept(my $c, $s);"
+         while (! -e \"/tmp/gate\") {{ select(undef, undef, undef, 0.02) }} $s->blocking(0); print \"REACHED by the other\\n\" if accept(my $c, $s);"
     ));
     let bind = bind.replace("use Socket;", "use Socket; use IO::Handle;");
     let hides =
@@ -108,7 +108,7 @@ fn s20_two_tasks_see_nothing_of_each_other() {
     place.play(&script(&[&hides, MEND, DONE]));
     let first = place.hand_off(&["mend it"]);
     place.until_event(&first, "tool.started", 1);
-    until("the first task's command", || place.workspace(&first).join("begun.txt").exists());
+    until("the first task's command", || place.changed(&first).join("begun.txt").exists());
     let theirs = place.workspace(&first).display().to_string();
     let connect = perl(&format!(
         "use Socket; my $s; socket($s, AF_UNIX, SOCK_STREAM, 0); \
@@ -156,7 +156,7 @@ pub fn with_outliving(siege: &Siege) -> String {
     let id = place.hand_off(&["mend it"]);
     place.until_event(&id, "tool.started", 1);
     until("the command's processes", || {
-        place.workspace(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
+        place.changed(&id).join("begun.txt").exists() && processes_with(&siege.word).len() >= 5
     });
     id
 }
