@@ -203,6 +203,22 @@ async fn every_limit_has_a_name() {
     assert_eq!(full.end, RunEnd::Exited { code: 1 }, "{}", text(&full));
 }
 
+/// Reserving takes no time, and so would be over before anybody looks at the disk.
+#[tokio::test]
+async fn space_is_taken_by_writing_only() {
+    let place = Place::new();
+    let script = r#"
+        for how in "" -n -z; do fallocate $how -l 20G big 2> /dev/null && echo "taken $how"; done
+        perl -e 'open my $f, "+>", "older" or die; for my $call (0x40305828, 0x4030582A, 0x40305839) {
+            my $all = pack("ssx4qqlLl4", 0, 0, 0, 20 << 30, 0, 0, 0, 0, 0, 0);
+            print ioctl($f, $call, $all) ? "taken\n" : "$!\n" }'
+        [ "$(du -k . | tail -n 1 | cut -f 1)" -lt 1000 ] || echo much
+        head -c 1M /dev/zero > kept && fallocate -p -o 0 -l 512K kept && du -k kept | cut -f 1
+        truncate -s 3G sparse && echo sparse"#;
+    let finished = place.shell(script, Limits::usual()).await;
+    assert_eq!(text(&finished), format!("{}512\nsparse\n", "Operation not supported\n".repeat(3)));
+}
+
 #[tokio::test]
 async fn a_running_command_can_be_watched_stopped_and_dropped() {
     let place = Place::new();
