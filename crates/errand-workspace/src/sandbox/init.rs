@@ -150,6 +150,11 @@ fn watch(n_tasks_max: u32, memory_bytes_max: u64, over: &Over) {
     let shared_at_start = shared_bytes();
     loop {
         std::thread::sleep(LIMITS_LOOK);
+        // Thousands that try to fork and cannot leave init no time to count them: they are stopped first.
+        let is_full = std::thread::Builder::new().stack_size(SMALL_STACK).spawn(|| {}).is_err();
+        if is_full {
+            sys::signal_everyone(Signal::STOP);
+        }
         let (mut n_tasks, mut n_pages) = (0_u32, 0_u64);
         let entries = std::fs::read_dir("/proc");
         let shared = shared_bytes();
@@ -165,6 +170,8 @@ fn watch(n_tasks_max: u32, memory_bytes_max: u64, over: &Over) {
             "what init can still count".to_owned()
         } else if n_tasks > n_tasks_max {
             format!("{n_tasks_max} processes and threads")
+        } else if is_full {
+            "the processes and threads that the kernel gives it".to_owned()
         } else if n_pages.saturating_mul(page).saturating_add(n_shared) > memory_bytes_max {
             format!("{} MiB of memory", memory_bytes_max >> 20)
         } else {

@@ -183,6 +183,8 @@ async fn every_limit_has_a_name() {
     let limits = Limits { tasks: 50, ..usual };
     let bomb = "bomb() { bomb | bomb & }; bomb; sleep 60";
     assert_eq!(place.shell(bomb, limits).await.end, over("50 processes and threads"));
+    // Not even one that leaves nobody else any time outruns the count.
+    assert_eq!(place.shell("perl -e 'while (1) { fork }'", usual).await.end, over("2048 processes and threads"));
     let limits = Limits { memory_bytes: 100 << 20, ..usual };
     let hungry = "head -c 4G /dev/zero | tail -c 3G > /dev/null; sleep 60";
     assert_eq!(place.shell(hungry, limits).await.end, over("100 MiB of memory"));

@@ -430,7 +430,7 @@ def main():
     open("/dev/full", "r").close(); open("/dev/random", "rb").read(1); assert open("/dev/zero", "rb").read(1) == b"\0"
     assert pathlib.Path("/proc/self/status").read_text() and os.readlink("/proc/self/exe") and os.path.isdir("/proc/self/fd")
     assert "MemTotal" in pathlib.Path("/proc/meminfo").read_text() and "processor" in pathlib.Path("/proc/cpuinfo").read_text()
-    os.setpriority(os.PRIO_PROCESS, 0, 5); pathlib.Path.home().joinpath(".config/tool").mkdir(parents=True)
+    os.setpriority(os.PRIO_PROCESS, 0, 19); pathlib.Path.home().joinpath(".config/tool").mkdir(parents=True)
     print("all there")
 if __name__ == "__main__": main()
 "#;
