@@ -16,6 +16,7 @@ mod rig;
 mod sandbox;
 mod snapshot;
 mod source;
+mod tls_clients;
 mod toolchains;
 mod workspace;
 

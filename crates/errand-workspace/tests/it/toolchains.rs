@@ -72,7 +72,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Whether the machine has it. Where not, the case is told to be missing.
-fn has(program: &str, what: &str) -> bool {
+pub fn has(program: &str, what: &str) -> bool {
     let is_there = is_installed(program);
     if !is_there {
         not_run(&format!("{program} is not installed: {what}"));
@@ -80,7 +80,7 @@ fn has(program: &str, what: &str) -> bool {
     is_there
 }
 
-fn not_run(why: &str) {
+pub fn not_run(why: &str) {
     let mut stderr = std::io::stderr().lock();
     writeln!(stderr, "\n!!! NOT RUN: {why}\n").unwrap();
 }
