@@ -12,7 +12,7 @@ const PROMPT: Duration = Duration::from_secs(3);
 
 /// Runs these lines to their end, asking for the list all the while; how the first run ended.
 #[track_caller]
-pub fn ended(siege: &Siege, lines: &str) -> (String, serde_json::Value) {
+fn ended(siege: &Siege, lines: &str) -> (String, serde_json::Value) {
     let place = &siege.place;
     // What is too large for a result is said once.
     place.play(&script(&[&siege.runs(lines), &siege.runs("echo the next turn works"), MEND, DONE, DONE]));
