@@ -10,7 +10,7 @@
 use crate::borders::Violation;
 use crate::contract::Contract;
 use crate::facts::{
-    Call, CheckRecord, Endpoint, FileChange, ModelSettings, Phase, RequestFailure, RunRecord, Source, Stop,
+    Call, CheckRecord, Endpoint, FileChange, LeftOut, ModelSettings, Phase, RequestFailure, RunRecord, Source, Stop,
 };
 use crate::id::{CallId, CommitId, Digest, TreeId};
 use crate::money::{Cost, Pico, Usage};
@@ -174,6 +174,9 @@ pub enum FinishEvent {
         /// Absent means none.
         #[serde(default)]
         blemishes: Vec<String>,
+        /// Absent means nothing.
+        #[serde(default, skip_serializing_if = "LeftOut::is_nothing")]
+        left_out: LeftOut,
     },
     /// A gate did not let it through; the findings went back to the model as the result of its call.
     Rejected { findings: Vec<String> },

@@ -252,6 +252,36 @@ pub struct FileChange {
     pub is_binary: bool,
 }
 
+/// What of the workspace is not in the result, because a snapshot holds regular files and links only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The first of the paths that nothing ignores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<SkippedPath>,
+    pub n_skipped: u64,
+    /// Files and folders that the base's ignore rules name; a folder counts once.
+    pub n_ignored: u64,
+}
+
+impl LeftOut {
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Paths that are skipped and not named.
+    pub fn n_unnamed(&self) -> u64 {
+        self.n_skipped.saturating_sub(self.skipped.len() as u64)
+    }
+}
+
+/// Bytes of the name that are not UTF-8 stand as `\xNN`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedPath {
+    pub path: String,
+    /// As in "not a regular file".
+    pub why: String,
+}
+
 /// What commands of a task did with one name outside, granted or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkUse {

@@ -10,7 +10,8 @@ use crate::event::{
     CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, ReviewEvent, TaskEvent, ToolEvent, WorkspaceEvent,
 };
 use crate::facts::{
-    Call, CheckRecord, Endpoint, FileChange, ModelSettings, NetworkUse, Phase, RequestFailure, RunRecord, Source, Stop,
+    Call, CheckRecord, Endpoint, FileChange, LeftOut, ModelSettings, NetworkUse, Phase, RequestFailure, RunRecord,
+    Source, Stop,
 };
 use crate::id::{CallId, Seq, TaskId, TreeId};
 use crate::money::{Cost, Pico, Usage};
@@ -135,6 +136,8 @@ pub struct Turn {
     pub started_at_ms: i64,
     pub first_step: u32,
     pub n_rejections: u32,
+    /// A report was sent back although, or because, its result leaves paths out: that is said with it, once.
+    pub was_told_left_out: bool,
     /// How often the model was told that it stopped without finishing.
     pub n_nudges: u32,
     /// How often it was told that its answer was cut.
@@ -184,6 +187,7 @@ pub struct Inspection {
     pub violations: Vec<Violation>,
     pub missing_references: Vec<String>,
     pub blemishes: Vec<String>,
+    pub left_out: LeftOut,
     /// The state's `n_touches` when it was made; with fewer than now it is stale.
     pub n_touches: u32,
 }
@@ -496,13 +500,14 @@ impl State {
                     not_provable: None,
                 });
             }
-            FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes } => {
+            FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes, left_out } => {
                 let inspection = Inspection {
                     tree: tree.clone(),
                     diff: diff.clone(),
                     violations: violations.clone(),
                     missing_references: missing_references.clone(),
                     blemishes: blemishes.clone(),
+                    left_out: left_out.clone(),
                     n_touches: self.n_touches,
                 };
                 // A begun call without a result was cut off, and may have edited: its result comes next.
@@ -516,7 +521,10 @@ impl State {
             }
             FinishEvent::Rejected { .. } => {
                 self.turn.n_rejections += 1;
-                self.checked = self.finish.take().map(|finish| finish.checks).unwrap_or_default();
+                let finish = self.finish.take();
+                let seen = finish.as_ref().and_then(|finish| finish.inspected.as_ref());
+                self.turn.was_told_left_out |= seen.is_some_and(|seen| seen.left_out.n_skipped > 0);
+                self.checked = finish.map(|finish| finish.checks).unwrap_or_default();
             }
             FinishEvent::Nudged { text } => {
                 match self.idle.take() {
@@ -592,6 +600,7 @@ impl Turn {
             started_at_ms,
             first_step,
             n_rejections: 0,
+            was_told_left_out: false,
             n_nudges: 0,
             n_cuts: 0,
             stop_requested: false,

@@ -3,7 +3,7 @@
 //! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
 
 use errand_task::contract::{Check, Contract, Economy, Mode};
-use errand_task::facts::{ChangeKind, FileChange, NetworkUse, Phase};
+use errand_task::facts::{ChangeKind, FileChange, LeftOut, NetworkUse, Phase};
 use errand_task::id::Digest;
 use errand_task::report::Report;
 use errand_task::repository_config::{NamedFile, Trust};
@@ -208,6 +208,8 @@ pub struct Detail {
     pub violations: Vec<String>,
     pub commands: Vec<CommandRun>,
     pub diff: Diff,
+    /// What of the workspace is not in the result; the diff cannot show it.
+    pub left_out: LeftOut,
     /// The model's own words.
     pub report: Option<Report>,
     /// Claims of the report that can be held against the journal.

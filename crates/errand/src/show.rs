@@ -6,7 +6,7 @@ use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Detail, Diff, Diff
 use crate::cli::run::{enforced, noticed};
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::terminal::own_name;
-use errand_task::facts::{ChangeKind, NetworkUse, Phase};
+use errand_task::facts::{ChangeKind, LeftOut, NetworkUse, Phase};
 use errand_task::report::Report;
 
 /// Dollars for people.
@@ -120,7 +120,6 @@ fn the_report(screen: &Screen, report: &Report) -> Vec<String> {
     out
 }
 
-/// What errand measured itself.
 fn network_line(screen: &Screen, used: &NetworkUse) -> String {
     let mut said =
         format!("{} connections, {} bytes sent, {} received", used.n_connections, used.sent_bytes, used.received_bytes);
@@ -131,6 +130,7 @@ fn network_line(screen: &Screen, used: &NetworkUse) -> String {
     format!("  {}  {}", safe_line(&used.name, 60), screen.paint(Look::Dim, &said))
 }
 
+/// What errand measured itself.
 fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
     let mut out = Vec::new();
     if !detail.checks.is_empty() {
@@ -170,7 +170,31 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
         out.push(title(screen, &format!("Diff{applied}")));
         out.extend(diff_stat(screen, &detail.diff));
     }
+    out.extend(left_out(screen, &detail.left_out));
     out
+}
+
+/// What no diff shows.
+pub fn left_out(screen: &Screen, left_out: &LeftOut) -> Vec<String> {
+    let mut lines = Vec::new();
+    for skipped in &left_out.skipped {
+        let what = format!("not in the result: {} ({})", safe_line(&skipped.path, 70), safe_line(&skipped.why, 40));
+        lines.push(format!("  {}", screen.paint(Look::Warn, &what)));
+    }
+    let ignored = match left_out.n_ignored {
+        0 => None,
+        1 => Some("1 ignored file or folder".to_owned()),
+        n => Some(format!("{n} ignored files or folders")),
+    };
+    let more = match left_out.n_unnamed() {
+        0 => None,
+        1 => Some("1 more path".to_owned()),
+        n => Some(format!("{n} more paths")),
+    };
+    for text in more.into_iter().chain(ignored) {
+        lines.push(format!("  {}", screen.paint(Look::Dim, &format!("not in the result: {text}"))));
+    }
+    lines
 }
 
 fn cost(screen: &Screen, detail: &Detail) -> Vec<String> {

@@ -3,12 +3,13 @@
 use super::{Desk, Failed, blocking};
 use errand_task::borders::Borders;
 use errand_task::event::{Event, FinishEvent};
-use errand_task::facts::{ChangeKind, FileChange};
+use errand_task::facts::{ChangeKind, FileChange, LeftOut, SkippedPath};
 use errand_task::id::TreeId;
 use errand_task::report::Reference;
 use errand_task::state::State;
 use errand_workspace::diff::{diff, file_in};
 use errand_workspace::ledger::Ledger;
+use errand_workspace::snapshot::Snapshot;
 use std::sync::Arc;
 
 impl Desk {
@@ -19,19 +20,31 @@ impl Desk {
         let workspace = Arc::clone(&context.workspace);
         let references = state.finish.as_ref().map(|finish| finish.report.references()).unwrap_or_default();
         let seen = blocking(move || {
-            let tree = workspace.snapshot().map_err(|error| error.to_string())?.tree;
+            let snapshot = workspace.snapshot().map_err(|error| error.to_string())?;
+            let left_out = left_out(&snapshot);
+            let tree = snapshot.tree;
             let changes = diff(workspace.ledger(), workspace.base(), &tree).map_err(|error| error.to_string())?;
             // Causes are cited as the code was, documents as it is.
             let missing = missing(workspace.ledger(), &[workspace.base(), &tree], &references);
             let blemishes = blemishes(workspace.ledger(), workspace.base(), &tree, &changes);
-            Ok::<_, String>((tree, changes, missing, blemishes))
+            Ok::<_, String>((tree, changes, missing, blemishes, left_out))
         });
-        let (tree, diff, missing_references, blemishes) = seen.await?.map_err(Failed::Internal)?;
+        let (tree, diff, missing_references, blemishes, left_out) = seen.await?.map_err(Failed::Internal)?;
         let violations = Borders::of(state.contract()).map_err(Failed::internal)?.check_result(&diff);
-        let event = FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes };
+        let event = FinishEvent::Inspected { tree, diff, violations, missing_references, blemishes, left_out };
         self.live.note(vec![Event::Finish(event)], Vec::new()).await;
         Ok(())
     }
+}
+
+/// Most paths the journal names of those that are not in the result.
+const SKIPPED_NAMED: usize = 20;
+
+fn left_out(snapshot: &Snapshot) -> LeftOut {
+    let named = snapshot.skipped.iter().take(SKIPPED_NAMED);
+    let named =
+        named.map(|skipped| SkippedPath { path: skipped.path.clone(), why: skipped.reason.as_str().to_owned() });
+    LeftOut { skipped: named.collect(), n_skipped: snapshot.n_skipped as u64, n_ignored: snapshot.n_ignored as u64 }
 }
 
 /// The references that point to no line of any of the trees.

@@ -1,5 +1,5 @@
-//! Gate 2: the result as a tree keeps the contract's borders, nothing is left lying in it, and there is a diff when changes
-//! are claimed.
+//! Gate 2: the result as a tree keeps the contract's borders, nothing is left lying in it, there is a diff when changes
+//! are claimed, and the model knows what of its work a tree cannot hold.
 
 use super::ending;
 use crate::action::Action;
@@ -19,6 +19,9 @@ pub fn rule(state: &State) -> Option<Action> {
     }
     if !inspection.blemishes.is_empty() {
         return Some(ending::reject(state, finish, inspection.blemishes.clone(), Verdict::Unverified));
+    }
+    if !ending::left_out(state, finish).is_empty() {
+        return Some(ending::reject(state, finish, Vec::new(), Verdict::Unverified));
     }
     let claims_changes = finish.report.outcome == Outcome::Done && state.contract().mode == Mode::Change;
     (claims_changes && inspection.diff.is_empty()).then(|| {

@@ -3,8 +3,10 @@
 //! Every call of the model gets exactly one result before a turn ends, so that a follow-up can go on from there.
 
 use crate::action::Action;
+use crate::contract::Mode;
 use crate::event::{Event, FinishEvent, TaskEvent, ToolEvent};
 use crate::id::CallId;
+use crate::report::Outcome;
 use crate::state::{Finish, Inspection, OpenCall, State};
 use crate::text::Text;
 use crate::verdict::{End, Verdict};
@@ -49,11 +51,38 @@ pub fn worst(seen: Option<&Inspection>, verdict: Verdict) -> Verdict {
     if is_crossed { Verdict::ContractViolated } else { verdict }
 }
 
+/// What of the work the result cannot hold, for the model. Said once a turn, as it may be meant, and never when that alone
+/// would end the turn.
+pub fn left_out(state: &State, finish: &Finish) -> Vec<String> {
+    let left_out = finish.inspected.as_ref().map(|seen| &seen.left_out);
+    let Some(left_out) = left_out.filter(|left_out| left_out.n_skipped > 0) else { return Vec::new() };
+    let turn = &state.turn;
+    let is_work =
+        matches!(finish.report.outcome, Outcome::Done | Outcome::Partial) && state.contract().mode == Mode::Change;
+    if !is_work || turn.was_told_left_out || turn.n_rejections >= MAX_REJECTIONS {
+        return Vec::new();
+    }
+    let mut findings: Vec<_> = left_out
+        .skipped
+        .iter()
+        .map(|skipped| format!("{}: not in the result: {}", skipped.path, skipped.why))
+        .collect();
+    if left_out.n_unnamed() > 0 {
+        findings.push(format!("… and {} more paths that are not in the result", left_out.n_unnamed()));
+    }
+    findings.push(
+        "Remove what is not in the result, or put what matters of it into plain files; else call finish again."
+            .to_owned(),
+    );
+    findings
+}
+
 /// Sends the report back with its findings, or ends the turn with `verdict` when that happened often enough.
-pub fn reject(state: &State, finish: &Finish, findings: Vec<String>, verdict: Verdict) -> Action {
+pub fn reject(state: &State, finish: &Finish, mut findings: Vec<String>, verdict: Verdict) -> Action {
     if state.turn.n_rejections >= MAX_REJECTIONS {
         return accept(state, finish, verdict);
     }
+    findings.extend(left_out(state, finish));
     let mut text = String::from("not accepted:\n");
     let lines: Vec<_> = findings.iter().flat_map(|finding| finding.lines()).collect();
     for line in lines.iter().take(MAX_FINDING_LINES) {

@@ -4,7 +4,7 @@ use crate::life::*;
 use errand_task::action::Action;
 use errand_task::borders::Violation;
 use errand_task::contract::{Draft, Mode};
-use errand_task::event::Event;
+use errand_task::event::{Event, FinishEvent};
 use errand_task::facts::{Phase, RunEnd};
 use errand_task::report::{Cause, Outcome, Report};
 use errand_task::verdict::Verdict;
@@ -128,6 +128,40 @@ fn borders_and_an_empty_diff() {
         ),
     ] {
         assert_eq!(Life::begun(draft).files(report).then(look).next(), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_the_result_leaves_out_is_said_once() {
+    const ADVICE: &str =
+        "Remove what is not in the result, or put what matters of it into plain files; else call finish again.";
+    let pipe = "pipe: not in the result: not a regular file";
+    let filed = |draft, outcome, look| Life::begun(draft).files(report(outcome)).then(look);
+    let one = || leaving_out(&["pipe"], 1);
+    let first = filed(draft(&["make"], &[], None), Outcome::Done, one());
+    let told = [pipe, ADVICE];
+    assert_eq!(first.next(), rejects(&told.join("\n"), THREE_MORE, &told));
+    let many = [pipe, "… and 3 more paths that are not in the result", ADVICE];
+    let life = filed(Draft::default(), Outcome::Partial, leaving_out(&["pipe"], 4));
+    assert_eq!(life.next(), rejects(&many.join("\n"), THREE_MORE, &many));
+
+    // It goes with what is found anyway, and is not said again, be it meant or not.
+    let mut look = leaving_out(&["pipe"], 1);
+    if let Event::Finish(FinishEvent::Inspected { blemishes, .. }) = &mut look {
+        blemishes.push("y.orig: a backup file".to_owned());
+    }
+    let both = ["y.orig: a backup file", pipe, ADVICE];
+    let life = filed(draft(&["make"], &[], None), Outcome::Done, look);
+    assert_eq!(life.next(), rejects(&both.join("\n"), THREE_MORE, &both));
+    let Action::Record(events) = life.next() else { panic!("a record") };
+    let again = events.into_iter().fold(life, Life::then).files(report(Outcome::Done)).then(one());
+    assert_eq!(again.next(), result_check(0));
+
+    for (draft, outcome, look, expected) in [
+        (Draft::default(), Outcome::Blocked, one(), closes(Verdict::Unverified)),
+        (Draft::default(), Outcome::Done, leaving_out(&[], 0), closes(Verdict::Unverified)),
+    ] {
+        assert_eq!(filed(draft, outcome, look).next(), expected);
     }
 }
 

@@ -8,8 +8,8 @@ use errand_task::event::{
     CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, TaskEvent, ToolEvent, WorkspaceEvent,
 };
 use errand_task::facts::{
-    Call, ChangeKind, CheckRecord, Endpoint, FailureKind, FileChange, ModelSettings, Phase, RequestFailure, RunEnd,
-    RunRecord, Source, Stop, Thinking,
+    Call, ChangeKind, CheckRecord, Endpoint, FailureKind, FileChange, LeftOut, ModelSettings, Phase, RequestFailure,
+    RunEnd, RunRecord, SkippedPath, Source, Stop, Thinking,
 };
 use errand_task::id::{CallId, CommitId, CredentialId, Digest, Seq, TaskId, TreeId};
 use errand_task::money::{Cost, Pico, PriceRow, Usage};
@@ -332,7 +332,18 @@ pub fn found(diff: Vec<FileChange>, violations: Vec<Violation>, missing: &[&str]
         violations,
         missing_references: owned(missing),
         blemishes: owned(blemishes),
+        left_out: LeftOut::default(),
     })
+}
+
+/// A result with one changed file that leaves these paths out.
+pub fn leaving_out(paths: &[&str], n_skipped: u64) -> Event {
+    let mut event = inspected();
+    if let Event::Finish(FinishEvent::Inspected { left_out, .. }) = &mut event {
+        let skipped = |&path: &&str| SkippedPath { path: path.to_owned(), why: "not a regular file".to_owned() };
+        *left_out = LeftOut { skipped: paths.iter().map(skipped).collect(), n_skipped, n_ignored: 1 };
+    }
+    event
 }
 
 pub fn change(path: &str) -> FileChange {

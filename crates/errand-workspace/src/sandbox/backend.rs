@@ -285,7 +285,8 @@ fn place(checkout: &Path, mounts: &[Mount]) -> PathBuf {
 }
 
 fn bwrap_arguments(bwrap: &Path, plan: &SandboxPlan) -> Vec<OsString> {
-    let mut all: Vec<OsString> = vec![OUTER_BWRAP.into(), plan.lock.clone().into(), bwrap.into()];
+    let mut all: Vec<OsString> =
+        vec![OUTER_BWRAP.into(), plan.lock.clone().into(), plan.limits.tasks.to_string().into(), bwrap.into()];
     let mut add = |words: &[&dyn AsRef<OsStr>]| all.extend(words.iter().map(|word| word.as_ref().to_owned()));
     add(&[
         &"--unshare-user",

@@ -58,7 +58,16 @@ pub(super) struct Door {
     pub name: &'static str,
     /// What must come of trying.
     pub expected: &'static str,
-    pub try_it: fn(&Outside) -> Found,
+    pub way: Way,
+}
+
+/// How a door is tried.
+pub(super) enum Way {
+    Look(fn(&Outside) -> Found),
+    /// Each of these calls must be refused by the filter itself, whatever else would refuse it.
+    Calls(&'static [libc::c_long]),
+    /// The kernel must seem not to have them.
+    NoCalls(&'static [libc::c_long]),
 }
 
 /// What came of trying.
@@ -111,7 +120,7 @@ pub(super) fn try_all(argument: Option<OsString>) -> i32 {
     let outside = argument.and_then(|argument| serde_json::from_str::<Outside>(argument.to_str()?).ok());
     let Some(outside) = outside else { return 2 };
     for door in probes::DOORS {
-        let (is_shut, found) = match (door.try_it)(&outside) {
+        let (is_shut, found) = match door.way.tried(&outside) {
             Found::Shut(found) => (true, found),
             Found::Open(found) => (false, found),
         };

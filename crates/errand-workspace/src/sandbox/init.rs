@@ -150,22 +150,23 @@ fn watch(n_tasks_max: u32, memory_bytes_max: u64, over: &Over) {
     let shared_at_start = shared_bytes();
     loop {
         std::thread::sleep(LIMITS_LOOK);
-        let (mut n_tasks, mut n_pages) = (0_u32, 0_u64);
-        let entries = std::fs::read_dir("/proc");
+        // Thousands that try to fork and cannot leave init no time to count them: they are stopped first.
+        let (counted, is_full) = match count(Patience::UntilFull) {
+            Some(counted) => (counted, false),
+            None => {
+                sys::signal_everyone(Signal::STOP);
+                (count(Patience::Endless).unwrap_or_default(), true)
+            }
+        };
         let shared = shared_bytes();
-        let is_blind = entries.is_err() || shared.is_none();
-        for entry in entries.into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(pid) = name.to_str().filter(|name| *name != "1" && name.parse::<u32>().is_ok()) else { continue };
-            n_tasks = n_tasks.saturating_add(n_threads(pid));
-            n_pages = n_pages.saturating_add(n_own_pages(pid));
-        }
         let n_shared = shared.unwrap_or(0).saturating_sub(shared_at_start.unwrap_or(0));
-        let limit = if is_blind {
+        let limit = if counted.is_blind || shared.is_none() {
             "what init can still count".to_owned()
-        } else if n_tasks > n_tasks_max {
+        } else if counted.n_tasks > n_tasks_max {
             format!("{n_tasks_max} processes and threads")
-        } else if n_pages.saturating_mul(page).saturating_add(n_shared) > memory_bytes_max {
+        } else if is_full {
+            "the processes and threads that the kernel gives it".to_owned()
+        } else if counted.n_pages.saturating_mul(page).saturating_add(n_shared) > memory_bytes_max {
             format!("{} MiB of memory", memory_bytes_max >> 20)
         } else {
             continue;
@@ -173,6 +174,45 @@ fn watch(n_tasks_max: u32, memory_bytes_max: u64, over: &Over) {
         over.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Told::OverLimit { limit });
         sys::signal_everyone(Signal::KILL);
     }
+}
+
+#[derive(Default)]
+struct Counted {
+    n_tasks: u32,
+    n_pages: u64,
+    is_blind: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Nothing is counted any more when the kernel gives no further thread.
+    UntilFull,
+    Endless,
+}
+
+/// So many processes are counted before it is asked again whether there is room for more.
+const COUNTED_AT_ONCE: usize = 64;
+
+fn count(patience: Patience) -> Option<Counted> {
+    let entries = std::fs::read_dir("/proc");
+    let mut counted = Counted { is_blind: entries.is_err(), ..Counted::default() };
+    let pids = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    for (n_before, name) in
+        pids.filter(|name| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok())).enumerate()
+    {
+        if patience == Patience::UntilFull && n_before % COUNTED_AT_ONCE == 0 && is_full() {
+            return None;
+        }
+        let Some(pid) = name.to_str().filter(|name| *name != "1") else { continue };
+        counted.n_tasks = counted.n_tasks.saturating_add(n_threads(pid));
+        counted.n_pages = counted.n_pages.saturating_add(n_own_pages(pid));
+    }
+    Some(counted)
+}
+
+/// Whether not one more thread can be started: the kernel's own bound is reached.
+fn is_full() -> bool {
+    std::thread::Builder::new().stack_size(SMALL_STACK).spawn(|| {}).is_err()
 }
 
 fn n_threads(pid: &str) -> u32 {

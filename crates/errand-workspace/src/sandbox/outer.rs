@@ -7,13 +7,14 @@ use super::wire::{self, Told};
 use super::{init, stand, view};
 use crate::state_dir;
 use rustix::fs::FlockOperation;
-use rustix::process::{Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -26,21 +27,37 @@ pub(super) fn run() -> i32 {
     answer(&mut daemon, outcome)
 }
 
-/// The same stage where bwrap makes the namespaces: hold the lock, start bwrap, wait. The arguments are the lock's path,
-/// bwrap's, and bwrap's arguments; init takes the plan from the socket.
+/// The same stage where bwrap makes the namespaces: hold the lock, start bwrap, wait. The arguments are the lock's path, how
+/// many processes and threads there may be, bwrap's path and bwrap's arguments; init takes the plan from the socket.
 pub(super) fn run_bwrap(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let Ok(mut daemon) = daemon_socket() else { return 1 };
     let mut stand = || {
-        let (Some(lock), Some(bwrap)) = (arguments.next(), arguments.next()) else {
+        let (Some(lock), Some(n_tasks), Some(bwrap)) = (arguments.next(), arguments.next(), arguments.next()) else {
             return Err("bwrap's arguments are missing".to_owned());
         };
+        let n_tasks = n_tasks.to_str().and_then(|text| text.parse().ok()).ok_or("bwrap's tasks are no number")?;
         let Some(_lock) = begin(&mut daemon, Path::new(&lock))? else { return Ok(()) };
         if rustix::process::geteuid().is_root() {
             view::protect_devices().map_err(|error| format!("the devices cannot be protected: {error}"))?;
+            // No limit of a user binds root. In a process namespace around bwrap's own, numbers can be.
+            sys::unshare(UnshareFlags::NEWPID).map_err(|error| format!("processes cannot be limited: {error}"))?;
         }
         // Its standard input, the socket, is handed on.
-        let ended = Command::new(&bwrap).args(&mut arguments).env_clear().status();
-        ended.map(drop).map_err(|error| format!("{}: {error}", Path::new(&bwrap).display()))
+        let mut command = Command::new(&bwrap);
+        command.args(&mut arguments).env_clear();
+        match sys::fork().map_err(|error| format!("no process can be started: {error}"))? {
+            Forked::Child => {
+                if rustix::process::geteuid().is_root() {
+                    view::limit_own_numbers(n_tasks);
+                }
+                let error = command.exec();
+                Err(format!("{}: {error}", Path::new(&bwrap).display()))
+            }
+            Forked::Parent { child } => {
+                await_end(child);
+                Ok(())
+            }
+        }
     };
     let outcome = stand();
     answer(&mut daemon, outcome)
@@ -107,7 +124,7 @@ fn stand(daemon: &mut UnixStream) -> Result<(), String> {
             std::process::exit(code);
         }
         Forked::Parent { child } => {
-            while matches!(rustix::process::waitpid(Some(child), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+            await_end(child);
             Ok(())
         }
     }
@@ -119,6 +136,10 @@ pub(super) fn drop_groups() -> Result<(), String> {
         return Ok(());
     }
     rustix::thread::set_thread_groups(&[]).map_err(|error| format!("the groups cannot be dropped: {error}"))
+}
+
+fn await_end(child: Pid) {
+    while matches!(rustix::process::waitpid(Some(child), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
 }
 
 /// In the new namespaces, as process 1.

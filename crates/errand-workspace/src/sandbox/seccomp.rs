@@ -12,6 +12,7 @@ const IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const IF_ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
 const IF_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+const JUMP: u16 = 0x05; // BPF_JMP | BPF_JA
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
@@ -46,6 +47,16 @@ const NEW_TIME_NAMESPACE: u32 = 0x80;
 
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541C;
+
+/// What gives space back, in the mode of `fallocate`; everything else of it takes space.
+const GIVES_BACK: u32 = (libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_COLLAPSE_RANGE) as u32;
+/// `fallocate` by its older names, on any file system: FS_IOC_RESVSP, FS_IOC_RESVSP64, FS_IOC_ZERO_RANGE.
+pub(super) const RESERVE_SPACE: [u32; 3] = [0x4030_5828, 0x4030_582A, 0x4030_5839];
+
+/// A sixth argument no refused call has. With it the refusal has another error: what a call answers without capabilities is
+/// often the usual one as well, and a door could not tell which wall it met.
+pub(super) const WHO_REFUSES: u64 = 0x6572_7264;
+pub(super) const THE_FILTER: i32 = libc::EXDEV;
 
 /// Refused whatever the arguments.
 pub(super) const REFUSED: &[(&str, libc::c_long)] = &[
@@ -129,9 +140,7 @@ fn program() -> BpfProgram {
     for &number in ABSENT {
         program.if_equal(number as u32, refuse(libc::ENOSYS));
     }
-    for &(_, number) in REFUSED {
-        program.if_equal(number as u32, refuse(libc::EPERM));
-    }
+    program.refuse_all();
     program.for_call(libc::SYS_clone, |call| {
         call.load(argument(0));
         call.if_any_bit(NAMESPACES, refuse(libc::EPERM));
@@ -155,6 +164,16 @@ fn program() -> BpfProgram {
         call.load(argument(1));
         call.if_equal(TIOCSTI, refuse(libc::EPERM));
         call.if_equal(TIOCLINUX, refuse(libc::EPERM));
+        for number in RESERVE_SPACE {
+            call.if_equal(number, refuse(libc::EOPNOTSUPP));
+        }
+    });
+    // The daemon looks at the disk some times a second: whatever takes space must have to write it. File systems without
+    // these calls say the same, and libraries then write.
+    program.for_call(libc::SYS_fallocate, |call| {
+        call.load(argument(1));
+        call.if_any_bit(GIVES_BACK, ALLOW);
+        call.push(RETURN, 0, 0, refuse(libc::EOPNOTSUPP));
     });
     program.for_call(libc::SYS_personality, |call| {
         call.load(argument(0));
@@ -200,6 +219,20 @@ impl Program {
     fn if_any_bit(&mut self, bits: u32, action: u32) {
         self.push(IF_ANY_BIT, 0, 1, bits);
         self.push(RETURN, 0, 0, action);
+    }
+
+    /// One test a call, and what all of them lead to. The number is in the register before and after.
+    fn refuse_all(&mut self) {
+        let mut end = Self(Vec::new());
+        end.load(argument(5));
+        end.if_equal(WHO_REFUSES as u32, refuse(THE_FILTER));
+        end.push(RETURN, 0, 0, refuse(libc::EPERM));
+        // There are far fewer of them than the 255 instructions a jump can cover.
+        for (n_before, &(_, number)) in REFUSED.iter().enumerate() {
+            self.push(IF_EQUAL, (REFUSED.len() - n_before) as u8, 0, number as u32);
+        }
+        self.push(JUMP, 0, 0, end.0.len() as u32);
+        self.0.append(&mut end.0);
     }
 
     /// Tests of one call; what passes them is allowed. The number is in the register before and after.

@@ -70,17 +70,17 @@ pub(super) fn restrict_mount(mount: BorrowedFd<'_>, attributes: Attributes) -> i
 /// A system call by number with plain numbers and at most one string, for the doors: each of these is refused or fails,
 /// and would do no harm if it did not.
 #[expect(unsafe_code, reason = "the doors try calls that no safe function would make")]
-pub(super) fn attempt(number: libc::c_long, arguments: [u64; 5], text: Option<(usize, &CStr)>) -> Result<i64, Errno> {
+pub(super) fn attempt(number: libc::c_long, arguments: [u64; 6], text: Option<(usize, &CStr)>) -> Result<i64, Errno> {
     let mut arguments = arguments.map(|argument| argument as libc::c_long);
     if let Some((position, text)) = text
         && let Some(slot) = arguments.get_mut(position)
     {
         *slot = text.as_ptr() as libc::c_long;
     }
-    let [a, b, c, d, e] = arguments;
+    let [a, b, c, d, e, f] = arguments;
     // SAFETY: the only pointer is a C string that lives until the call returns; every other pointer argument is null or
     // not mapped, which the kernel answers with an error.
-    let outcome = unsafe { libc::syscall(number, a, b, c, d, e) };
+    let outcome = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if outcome >= 0 {
         Ok(outcome)
     } else {

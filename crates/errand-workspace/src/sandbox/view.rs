@@ -321,6 +321,13 @@ fn empty_memory() -> io::Result<OwnedFd> {
     Ok(empty)
 }
 
+/// The same before there is a view: `/proc` shows each process the settings of its own namespace.
+pub(super) fn limit_own_numbers(n_tasks: u32) {
+    if let Ok(proc) = open_folder(CWD, Path::new("/proc")) {
+        limit_numbers(&proc, n_tasks);
+    }
+}
+
 /// Bounds the process numbers of this namespace, where the kernel has that. Init counts as well.
 fn limit_numbers(proc: &OwnedFd, n_tasks: u32) {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();

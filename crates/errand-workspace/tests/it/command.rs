@@ -180,6 +180,8 @@ async fn every_limit_has_a_name() {
     let limits = Limits { tasks: 50, ..usual };
     let bomb = "bomb() { bomb | bomb & }; bomb; sleep 60";
     assert_eq!(place.shell(bomb, limits).await.end, over("50 processes and threads"));
+    // Not even one that leaves nobody else any time outruns the count.
+    assert_eq!(place.shell("perl -e 'while (1) { fork }'", usual).await.end, over("2048 processes and threads"));
     let limits = Limits { memory_bytes: 100 << 20, ..usual };
     let hungry = "head -c 4G /dev/zero | tail -c 3G > /dev/null; sleep 60";
     assert_eq!(place.shell(hungry, limits).await.end, over("100 MiB of memory"));
@@ -198,6 +200,22 @@ async fn every_limit_has_a_name() {
     let limits = Limits { shm_bytes: 1 << 20, ..usual };
     let full = place.shell("head -c 2M /dev/zero > /dev/shm/x", limits).await;
     assert_eq!(full.end, RunEnd::Exited { code: 1 }, "{}", text(&full));
+}
+
+/// Reserving takes no time, and so would be over before anybody looks at the disk.
+#[tokio::test]
+async fn space_is_taken_by_writing_only() {
+    let place = Place::new();
+    let script = r#"
+        for how in "" -n -z; do fallocate $how -l 20G big 2> /dev/null && echo "taken $how"; done
+        perl -e 'open my $f, "+>", "older" or die; for my $call (0x40305828, 0x4030582A, 0x40305839) {
+            my $all = pack("ssx4qqlLl4", 0, 0, 0, 20 << 30, 0, 0, 0, 0, 0, 0);
+            print ioctl($f, $call, $all) ? "taken\n" : "$!\n" }'
+        [ "$(du -k . | tail -n 1 | cut -f 1)" -lt 1000 ] || echo much
+        head -c 1M /dev/zero > kept && fallocate -p -o 0 -l 512K kept && du -k kept | cut -f 1
+        truncate -s 3G sparse && echo sparse"#;
+    let finished = place.shell(script, Limits::usual()).await;
+    assert_eq!(text(&finished), format!("{}512\nsparse\n", "Operation not supported\n".repeat(3)));
 }
 
 #[tokio::test]

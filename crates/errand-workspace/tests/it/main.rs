@@ -17,6 +17,7 @@ mod rig;
 mod sandbox;
 mod snapshot;
 mod source;
+mod tls_clients;
 mod toolchains;
 mod trees;
 mod workspace;

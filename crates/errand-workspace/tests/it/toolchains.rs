@@ -73,7 +73,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 /// Whether the machine has it. Where not, the case is told to be missing.
-fn has(program: &str, what: &str) -> bool {
+pub fn has(program: &str, what: &str) -> bool {
     let is_there = is_installed(program);
     if !is_there {
         not_run(&format!("{program} is not installed: {what}"));
@@ -81,7 +81,7 @@ fn has(program: &str, what: &str) -> bool {
     is_there
 }
 
-fn not_run(why: &str) {
+pub fn not_run(why: &str) {
     let mut stderr = std::io::stderr().lock();
     writeln!(stderr, "\n!!! NOT RUN: {why}\n").unwrap();
 }
@@ -431,7 +431,7 @@ def main():
     open("/dev/full", "r").close(); open("/dev/random", "rb").read(1); assert open("/dev/zero", "rb").read(1) == b"\0"
     assert pathlib.Path("/proc/self/status").read_text() and os.readlink("/proc/self/exe") and os.path.isdir("/proc/self/fd")
     assert "MemTotal" in pathlib.Path("/proc/meminfo").read_text() and "processor" in pathlib.Path("/proc/cpuinfo").read_text()
-    os.setpriority(os.PRIO_PROCESS, 0, 5); pathlib.Path.home().joinpath(".config/tool").mkdir(parents=True)
+    os.setpriority(os.PRIO_PROCESS, 0, 19); pathlib.Path.home().joinpath(".config/tool").mkdir(parents=True)
     print("all there")
 if __name__ == "__main__": main()
 "#;

@@ -38,6 +38,7 @@ pub fn detail(state: &State) -> Detail {
             .unwrap_or_default(),
         commands: state.runs.iter().map(command).collect(),
         diff: result.map(|result| Diff::of(&result.diff)).unwrap_or_default(),
+        left_out: result.map(|result| result.left_out.clone()).unwrap_or_default(),
         report: state.finish.as_ref().map(|finish| finish.report.clone()),
         // While the gates are at work there is nothing to hold the claims against yet.
         claims: if turn.ended.is_some() { claims::of(state).into_iter().map(claim).collect() } else { Vec::new() },

@@ -184,9 +184,11 @@ fn check(screen: &Screen, event: &CheckEvent, width: usize) -> Vec<String> {
 fn finish(screen: &Screen, event: &FinishEvent, width: usize) -> Vec<String> {
     match event {
         FinishEvent::Filed { report, .. } => vec![format!("report filed: {}", report.outcome.as_str())],
-        FinishEvent::Inspected { diff, .. } => {
+        FinishEvent::Inspected { diff, left_out, .. } => {
             let (added, removed) = diff.iter().fold((0, 0), |sum, file| (sum.0 + file.added, sum.1 + file.removed));
-            vec![format!("result: {} files, +{added} −{removed}", diff.len())]
+            let mut lines = vec![format!("result: {} files, +{added} −{removed}", diff.len())];
+            lines.extend(super::left_out(screen, left_out).iter().map(|line| line.trim_start().to_owned()));
+            lines
         }
         FinishEvent::Rejected { findings } => findings
             .iter()

@@ -3,6 +3,8 @@
 use crate::place::{Place, Ran};
 use crate::scripts::{FIX, WAITS_FOR_GATE, mended, running, script};
 use errand_sim::ApiKeys;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// One sentence on standard error, then a hint; nothing on standard output.
 #[track_caller]
@@ -283,4 +285,15 @@ fn a_branch_below_a_branch() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);
     refused(place.errand(&["apply", &id, "--branch", "main/below"]), 2, "main/below");
+}
+
+#[test]
+fn a_checkout_whose_path_is_not_utf8_is_refused_with_a_sentence() {
+    let place = Place::new(&mended());
+    let odd = place.root().join(OsStr::from_bytes(b"odd-\xff"));
+    std::fs::rename(place.repository(), &odd).unwrap();
+    for verb in [["run", "mend it"], ["ask", "what is it?"]] {
+        refused(place.call(&verb).dir(&odd).ran(), 2, "the path of this directory is not valid UTF-8");
+    }
+    assert_eq!(place.n_requests(), 0);
 }

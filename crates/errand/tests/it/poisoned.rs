@@ -197,7 +197,8 @@ fn names_of_gits_own_are_left_out_and_the_rest_is_taken() {
     let make = "for d in .GIT sub/.git 'git~1' '.git. ' '.git::$INDEX_ALLOCATION' $(printf '.g\\342\\200\\214it'); do \
                 mkdir -p \"$d/hooks\"; echo evil > \"$d/config\"; echo evil > \"$d/hooks/x\"; done; echo x > sub/new.txt; \
                 echo evil > '.git\\config'";
-    let place = Place::new(&script(&[MEND, &running(make), DONE]));
+    let told = format!("@expect sub/.git: not in the result: a nested repository\n{DONE}");
+    let place = Place::new(&script(&[MEND, &running(make), DONE, &told]));
     let before = git_data(&place, &[]);
     let id = place.finished(0, &FIX);
     let files = place.show(&id)["diff"]["files"].clone();

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 /// The files of a result after this command ran.
 fn result_of(command: &str) -> (Place, String, Vec<String>) {
-    let place = Place::new(&script(&[MEND, &running(command), DONE]));
+    // A report over a result that leaves something out is sent back once.
+    let place = Place::new(&script(&[MEND, &running(command), DONE, DONE]));
     let untouched = place.everything();
     let id = place.finished(0, &FIX);
     assert_eq!(place.everything(), untouched, "the person's repository stays as it is");
@@ -56,9 +57,45 @@ fn the_workspace_repository_may_be_ruined() {
 }
 
 #[test]
-fn what_is_no_file_is_left_out() {
-    let (_, _, files) = result_of("mkfifo pipe; echo x > new.txt");
+fn what_the_result_leaves_out_is_named_to_everybody() {
+    let (place, id, files) = result_of(
+        "mkfifo pipe; git init -q inner; echo x > new.txt; echo x > gate; \
+         perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => \"so\\x1b[2Jck\", Listen => 1) or die'",
+    );
     assert_eq!(files, ["greet.sh", "new.txt"]);
+    let shown = place.show(&id)["left_out"].clone();
+    let mut named: Vec<_> = shown["skipped"].as_array().unwrap().iter().map(|path| path.to_string()).collect();
+    named.sort();
+    let all = [
+        json!({"path": "inner/.git", "why": "a nested repository"}),
+        json!({"path": "pipe", "why": "not a regular file"}),
+        json!({"path": "so\u{1b}[2Jck", "why": "not a regular file"}),
+    ];
+    assert_eq!(named, all.map(|path| path.to_string()));
+    assert_eq!((&shown["n_skipped"], &shown["n_ignored"]), (&json!(3), &json!(1)));
+    for verb in ["show", "logs"] {
+        let text = place.errand(&[verb, &id]).exits(0).out();
+        for line in ["inner/.git (a nested repository)", "pipe (not a regular file)", "1 ignored file or folder"] {
+            assert!(text.contains(&format!("not in the result: {line}")), "{verb}: {text}");
+        }
+        assert!(!text.contains('\u{1b}'), "{verb}: {text}");
+    }
+    // The model was told, once, as it may be meant.
+    let rejected = place.events(&id, "finish.rejected");
+    assert_eq!(rejected.len(), 1);
+    assert!(
+        rejected[0]["findings"].to_string().contains("pipe: not in the result: not a regular file"),
+        "{rejected:?}"
+    );
+}
+
+#[test]
+fn a_flood_of_paths_that_are_left_out_is_counted() {
+    let (place, id, files) = result_of("mkfifo $(seq -f pipe%g 500)");
+    assert_eq!(files, ["greet.sh"]);
+    let shown = place.show(&id)["left_out"].clone();
+    assert_eq!((shown["skipped"].as_array().unwrap().len(), &shown["n_skipped"]), (20, &json!(500)));
+    assert!(place.errand(&["show", &id]).exits(0).out().contains("not in the result: 480 more paths"));
 }
 
 #[test]

@@ -10,8 +10,8 @@ use errand_task::event::{
     CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, ReviewEvent, TaskEvent, ToolEvent, WorkspaceEvent,
 };
 use errand_task::facts::{
-    Call, ChangeKind, CheckRecord, Endpoint, FailureKind, FileChange, ModelSettings, Phase, RequestFailure, RunEnd,
-    RunRecord, Source, Stop, Thinking,
+    Call, ChangeKind, CheckRecord, Endpoint, FailureKind, FileChange, LeftOut, ModelSettings, Phase, RequestFailure,
+    RunEnd, RunRecord, SkippedPath, Source, Stop, Thinking,
 };
 use errand_task::id::{CallId, CommitId, CredentialId, Digest, TreeId};
 use errand_task::money::{Cost, Pico, PriceRow, Usage};
@@ -127,6 +127,7 @@ examples! {
         violations: every_violation(),
         missing_references: vec!["src/gone.rs:7".to_owned()],
         blemishes: vec!["src/login.rs.orig: a file that looks left behind; remove it".to_owned()],
+        left_out: LeftOut::default(),
     }),
     Finish(FinishEvent::Rejected { findings: vec!["run 2 is older than the last edit".to_owned()] }),
     Finish(FinishEvent::Nudged { text: "finish or go on".to_owned() }),
@@ -205,6 +206,21 @@ fn further() -> Vec<(&'static str, Event)> {
                 endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
                 version: "0.1.0".to_owned(),
                 notices: vec!["ignored: .mcp.json (errand starts nothing from it)".to_owned()],
+            }),
+        ),
+        (
+            "left_out",
+            Event::Finish(FinishEvent::Inspected {
+                tree: tree("result"),
+                diff: Vec::new(),
+                violations: Vec::new(),
+                missing_references: Vec::new(),
+                blemishes: Vec::new(),
+                left_out: LeftOut {
+                    skipped: vec![SkippedPath { path: "inner/.git".to_owned(), why: "a nested repository".to_owned() }],
+                    n_skipped: 31,
+                    n_ignored: 2,
+                },
             }),
         ),
         ("thinking_budget", briefed(Thinking::Budget { tokens: 4_096 })),

@@ -6,6 +6,8 @@ use crate::place::{Place, Ran, program, until};
 use crate::scripts::{DONE, FIX, MEND, script};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The example that takes a wall away: beside the binary, as it is built with it.
 fn without() -> PathBuf {
@@ -148,6 +150,36 @@ fn r35_without_landlock_commands_run_and_the_missing_wall_is_told() {
     assert!(result.contains("exit 0"), "{result}");
     let checked = weak.place().errand(&[&["run", "--wait"], &FIX[..]].concat());
     checked.exits(0);
+}
+
+/// Numbers a process namespace keeps back, and what init, stages and the rest of the machine may need meanwhile.
+const SPARE_PROCESSES: usize = 1_000;
+
+#[test]
+fn s81_a_fork_bomb_that_outruns_init_under_bwrap() {
+    let weak = Weak::new("mount-calls", None);
+    let before = n_processes();
+    let (n_most, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (most, over) = (Arc::clone(&n_most), Arc::clone(&is_over));
+    let counting = std::thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            most.fetch_max(n_processes(), Ordering::Relaxed);
+        }
+    });
+    // Two thousand that never wait slow the whole machine down: how promptly the daemon answers is not asked here.
+    let (id, _) = weak.siege.attacked_by(&[&weak.siege.runs("perl -e 'while (1) { fork }'")]);
+    let end = weak.place().events(&id, "tool.ended")[0]["runs"][0]["end"].clone();
+    weak.siege.holds(&id);
+    is_over.store(true, Ordering::Relaxed);
+    counting.join().unwrap();
+    let n_most = n_most.load(Ordering::Relaxed);
+    assert_eq!(end["over_limit"]["limit"], "2048 processes and threads", "{end}");
+    assert!(n_most < before + 2_048 + SPARE_PROCESSES, "{n_most} processes, {before} before");
+}
+
+fn n_processes() -> usize {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok())).count()
 }
 
 #[test]
