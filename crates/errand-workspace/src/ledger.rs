@@ -104,6 +104,11 @@ impl Ledger {
         &self.checkout
     }
 
+    /// Where it and everything beside it is stored.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn format(&self) -> ObjectFormat {
         self.objects.format()
     }

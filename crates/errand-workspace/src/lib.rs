@@ -13,6 +13,7 @@ pub mod files;
 pub mod git;
 mod ignores;
 mod index_file;
+pub mod layers;
 pub mod ledger;
 pub mod limits;
 pub mod new_repository;

@@ -88,7 +88,7 @@ pub fn empty_trash(state_dir: &Path) -> io::Result<()> {
 }
 
 /// Deletes a tree, also when a command took the write permission off its folders.
-fn remove_tree(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     let removed = std::fs::remove_dir_all(path);
     match removed {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

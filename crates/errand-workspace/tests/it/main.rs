@@ -7,6 +7,7 @@ mod branch;
 mod command;
 mod figures;
 mod files;
+mod layers;
 mod ledger;
 mod poison;
 mod poisons;
