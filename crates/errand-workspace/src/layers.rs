@@ -12,6 +12,7 @@
 
 mod copy;
 mod detect;
+mod includes;
 mod key;
 mod store;
 mod table;
@@ -25,6 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+pub use includes::{Found, Included, WORKTREE_INCLUDE, copy_includes, find_includes, patterns_of_base};
 pub use store::{Layer, list, remove_unused};
 
 #[derive(Debug, Error)]

@@ -45,6 +45,12 @@ pub const LAYER_COPIED_FILES: u64 = 400_000;
 pub const LAYER_RESERVE_BYTES: u64 = 4 << 30;
 /// How much of a file is looked at for a private key.
 pub const KEY_LOOKED_BYTES: usize = 64 << 10;
+/// Entries of a checkout that are looked at for private files.
+pub const INCLUDE_ENTRIES_LOOKED: usize = 200_000;
+/// Most private files of one task, largest one, and most bytes of all.
+pub const INCLUDE_FILES: usize = 500;
+pub const INCLUDE_FILE_BYTES: u64 = 16 << 20;
+pub const INCLUDE_BYTES: u64 = 64 << 20;
 
 /// Up to this many new objects are synced one by one; more are synced with one call for the file system.
 pub const OBJECTS_SYNCED_SINGLY: usize = 24;

@@ -1,7 +1,8 @@
 //! Runs a check of the contract: on the base in the workspace, or on a clean checkout of a tree. Setup commands run here
 //! too: each by itself in the workspace, all of them in every clean checkout before its first check.
 
-use super::{Desk, Failed, blocking};
+use super::{Desk, Failed, blocking, workspace_dir};
+use crate::private_files;
 use errand_task::contract::{Baseline, Check, Contract};
 use errand_task::event::{CheckEvent, Event};
 use errand_task::facts::{ChangeKind, CheckRecord, Phase, RunEnd};
@@ -153,9 +154,12 @@ impl Desk {
         self.checkout = None;
         let ledger = self.ledger(state).await?;
         let (home, dir, wanted) = (self.shared.home.clone(), self.checks_dir(state), tree.clone());
+        let (include, kept_in) = (state.contract().include.clone(), workspace_dir(&self.shared, &state.id));
         let made = blocking(move || {
             errand_workspace::state_dir::discard(&home, &dir).map_err(|error| error.to_string())?;
-            Workspace::create(&ledger, &wanted, &dir).map_err(|error| error.to_string())
+            let workspace = Workspace::create(&ledger, &wanted, &dir).map_err(|error| error.to_string())?;
+            private_files::lay_out(&include, &kept_in, &dir)?;
+            Ok(workspace)
         });
         let workspace = Arc::new(made.await?.map_err(Failed::Internal)?);
         let broken = self.set_up(state, &workspace, tree).await?;

@@ -1,6 +1,7 @@
 //! Lays out the workspace. Doing it twice is doing it once: a complete one is used as it is.
 
 use super::{Desk, Failed, workspace_dir};
+use crate::private_files;
 use errand_task::event::{Event, WorkspaceEvent};
 use errand_task::state::State;
 use errand_workspace::workspace::Workspace;
@@ -22,7 +23,8 @@ impl Desk {
     pub(super) async fn lay_out(&mut self, state: &State) -> Result<LayingOut, Failed> {
         let ledger = self.ledger(state).await?;
         let (dir, commit) = (workspace_dir(&self.shared, &state.id), state.submitted.source.base_commit.clone());
-        let task = state.id.clone();
+        let (task, secrets, include) =
+            (state.id.clone(), self.shared.secrets.clone(), state.contract().include.clone());
         Ok(tokio::task::spawn_blocking(move || {
             let started = Instant::now();
             let made = (|| {
@@ -30,6 +32,8 @@ impl Desk {
                 let tree = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
                 let workspace = Workspace::create(&ledger, &tree, &dir).map_err(|error| error.to_string())?;
                 workspace.add_scratch_git(&commit).map_err(|error| error.to_string())?;
+                private_files::keep(&secrets, ledger.checkout(), &include, &dir)?;
+                private_files::lay_out(&include, &dir, &dir)?;
                 Ok::<_, String>((workspace, tree))
             })();
             match made {

@@ -345,3 +345,95 @@ fn a_checkout_that_is_gone_is_a_note() {
     assert_eq!(captured.notes.len(), 1);
     assert!(captured.notes[0].contains("cannot be opened"), "{:?}", captured.notes);
 }
+
+/// A checkout with private files beside the tracked ones.
+fn private_project() -> Rig {
+    let rig = Rig::with(&[
+        (".gitignore", ".env*\n/secrets/\nnode_modules\n"),
+        (".worktreeinclude", "# for every checkout\n.env\n\n/secrets/\n!secrets/deep/not-this\n"),
+        ("app/main.py", ""),
+        ("app/.env.tracked", "TRACKED=abcdefgh1234"),
+    ]);
+    for (path, text) in [
+        (".env", "API_TOKEN=canary-canary\nNODE_ENV=development\n"),
+        (".env.local", "LOCAL_TOKEN=not-named-here"),
+        ("app/.env", "APP_TOKEN='another canary'"),
+        ("secrets/deep/key", "ghp_ABCdef123456"),
+        ("secrets/deep/not-this", "x"),
+        ("node_modules/a/.env", "T=of-a-dependency"),
+        ("notes.txt", "not ignored"),
+    ] {
+        rig.write(path, text);
+    }
+    rig
+}
+
+fn found(rig: &Rig, patterns: &[&str]) -> layers::Found {
+    let (ledger, tree) = rig.ledger();
+    let patterns: Vec<_> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+    layers::find_includes(&ledger, &rig.repo(), &tree, &patterns).unwrap()
+}
+
+#[test]
+fn private_files_are_those_that_are_ignored_and_named() {
+    let rig = private_project();
+    let (ledger, tree) = rig.ledger();
+    let patterns = layers::patterns_of_base(&ledger, &tree).unwrap();
+    assert_eq!(patterns, [".env", "/secrets/", "!secrets/deep/not-this"]);
+    let of_base = layers::find_includes(&ledger, &rig.repo(), &tree, &patterns).unwrap();
+    assert_eq!(of_base.files, [".env", "app/.env", "secrets/deep/key"]);
+    assert_eq!(of_base.notes, Vec::<String>::new());
+    for (patterns, expected) in [
+        (&["/.env"][..], &[".env"][..]),
+        (&["app/"], &["app/.env"]),
+        (&["node_modules", "notes.txt", "*.tracked", ".git/config", "../*"], &[]),
+        (&[], &[]),
+    ] {
+        assert_eq!(found(&rig, patterns).files, expected, "{patterns:?}");
+    }
+    // The checkout's own list has no say.
+    rig.write(".worktreeinclude", "*");
+    assert_eq!(layers::patterns_of_base(&ledger, &tree).unwrap(), patterns);
+}
+
+#[test]
+fn private_files_are_copied_with_their_values_known() {
+    let rig = private_project();
+    let files = found(&rig, &[".env", "secrets"]).files;
+    let into = rig.dir.path().join("include");
+    let included = layers::copy_includes(&rig.repo(), &files, &into).unwrap();
+    assert_eq!(included.files, files);
+    assert_eq!(included.values, ["another canary", "canary-canary", "ghp_ABCdef123456"]);
+    for file in &files {
+        let copy = into.join("tree").join(file);
+        assert_eq!(fs::read(&copy).unwrap(), fs::read(rig.repo().join(file)).unwrap(), "{file}");
+        assert_eq!(copy.metadata().unwrap().mtime_nsec(), rig.repo().join(file).metadata().unwrap().mtime_nsec());
+    }
+}
+
+#[test]
+fn private_files_lead_nowhere() {
+    let rig = private_project();
+    let outside = rig.dir.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("key"), "ghp_outside12345").unwrap();
+    let files = found(&rig, &[".env", "secrets"]).files;
+    assert_eq!(files, [".env", "app/.env", "secrets/deep/key", "secrets/deep/not-this"]);
+    // After they were shown: a file, and a folder on the way, become links, one a FIFO.
+    fs::remove_file(rig.repo().join(".env")).unwrap();
+    symlink(outside.join("key"), rig.repo().join(".env")).unwrap();
+    fs::remove_dir_all(rig.repo().join("secrets/deep")).unwrap();
+    symlink(&outside, rig.repo().join("secrets/deep")).unwrap();
+    fs::remove_file(rig.repo().join("app/.env")).unwrap();
+    let fifo = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, rig.repo().join("app/.env"), fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let further = ["../outside/key", "/etc/passwd", ".git/config"].map(str::to_owned);
+    let named: Vec<_> = files.into_iter().chain(further).collect();
+    let into = rig.dir.path().join("include");
+    let included = layers::copy_includes(&rig.repo(), &named, &into).unwrap();
+    assert_eq!((included.files, included.values), (Vec::new(), Vec::new()));
+    assert_eq!(included.notes.len(), 7, "{:?}", included.notes);
+    assert_eq!(fs::read_dir(into.join("tree")).unwrap().count(), 0);
+    // A second look does not find them either.
+    assert_eq!(found(&rig, &[".env", "secrets"]).files, Vec::<String>::new());
+}
