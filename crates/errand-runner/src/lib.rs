@@ -11,6 +11,7 @@ mod credentials;
 mod live;
 mod materials;
 mod perform;
+mod private_files;
 pub mod progress;
 mod refusal;
 mod repository_files;

@@ -23,11 +23,20 @@ impl Secrets {
     }
 
     pub fn add(&self, key: &SecretString) {
+        self.add_all([key.clone()]);
+    }
+
+    /// At once, because knowing one more means to prepare for all of them anew.
+    pub fn add_all(&self, keys: impl IntoIterator<Item = SecretString>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.keys.iter().any(|same| same.expose_secret() == key.expose_secret()) {
-            return;
+        let n_before = known.keys.len();
+        for key in keys {
+            if !known.keys.iter().any(|same| same.expose_secret() == key.expose_secret()) {
+                known.keys.push(key);
+            }
         }
-        known.keys.push(key.clone());
-        known.redactor = Arc::new(Redactor::of(known.keys.iter().map(ExposeSecret::expose_secret)));
+        if known.keys.len() > n_before {
+            known.redactor = Arc::new(Redactor::of(known.keys.iter().map(ExposeSecret::expose_secret)));
+        }
     }
 }

@@ -6,6 +6,7 @@
 use crate::clock::now_ms;
 use crate::commands::Command;
 use crate::live::Live;
+use crate::private_files;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::repository_files::RepositoryFiles;
 use crate::shared::{Config, Shared};
@@ -137,7 +138,16 @@ impl Supervisor {
         }
         let (source, files) = self.look(&submission.directory, submission.base.as_deref()).await?;
         let mut contract = submission.contract.clone();
-        let notices = files.apply(&mut contract, &source.repository, &submission.trusts);
+        let mut notices = files.apply(&mut contract, &source.repository, &submission.trusts);
+        if !contract.include.is_empty() {
+            let (shared, facts, patterns) =
+                (Arc::clone(&self.shared), source.clone(), std::mem::take(&mut contract.include));
+            let find = move || private_files::find(&shared, &facts, &patterns);
+            let (found, told) = tokio::task::spawn_blocking(find).await.map_err(Refusal::internal)??;
+            // What is shown is what is copied: names, not patterns that may stand for others by then.
+            contract.include = found;
+            notices.extend(told);
+        }
         Ok(Examined { model, source, contract, notices })
     }
 

@@ -3,6 +3,7 @@
 use crate::commands::Command;
 use crate::live::Live;
 use crate::perform::{self, Failed};
+use crate::private_files;
 use crate::shared::Shared;
 use errand_task::action::Action;
 use errand_task::decide::decide;
@@ -23,6 +24,9 @@ pub enum Left {
 }
 
 pub async fn run(shared: &Arc<Shared>, live: &Arc<Live>, inbox: &mut mpsc::Receiver<Command>) -> Left {
+    let state = live.state().await;
+    // Before anything of the task is told again, after a restart too.
+    private_files::know(&shared.secrets, &state.contract().include, &private_files::private_dir(shared, &state.id));
     let mut desk = perform::Desk::new(Arc::clone(shared), Arc::clone(live));
     loop {
         while let Ok(command) = inbox.try_recv() {

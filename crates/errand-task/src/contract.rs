@@ -11,6 +11,8 @@ use std::fmt;
 
 /// Longest goal accepted, in bytes; a larger one belongs into a file of the repository.
 pub const GOAL_BYTES: usize = 64 * 1024;
+/// Most patterns that name private files.
+pub const INCLUDE_MAX: usize = 64;
 /// Most repetitions of one check.
 pub const REPEAT_MAX: u32 = 1_000;
 
@@ -105,6 +107,9 @@ pub struct Contract {
     /// Names that only these commands may reach.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub setup_network: Vec<String>,
+    /// Private files of the checkout that are copied in, by path; as the person gives it, patterns for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
 }
 
 /// A contract with gaps: one source's part of it.
@@ -124,6 +129,7 @@ pub struct Draft {
     pub economy: Option<Economy>,
     pub setup: Vec<String>,
     pub setup_network: Vec<String>,
+    pub include: Vec<String>,
 }
 
 /// A check as a person writes it: a command alone, or with its settings.
@@ -186,6 +192,7 @@ impl Draft {
             // Which names are reached belongs to what reaches them, and the order of commands matters: one source's whole.
             setup_network: if self.setup.is_empty() { below.setup_network } else { self.setup_network },
             setup: if self.setup.is_empty() { below.setup } else { self.setup },
+            include: joined(self.include, below.include),
         }
     }
 
@@ -213,6 +220,7 @@ impl Draft {
             economy: self.economy.unwrap_or(Economy::Auto),
             setup: self.setup.iter().map(|command| command.trim().to_owned()).collect(),
             setup_network: self.setup_network,
+            include: self.include,
         };
         contract.find_problems(&mut problems);
         if problems.is_empty() { Ok(contract) } else { Err(problems) }
@@ -255,6 +263,15 @@ impl Contract {
         }
         if self.setup.is_empty() && !self.setup_network.is_empty() {
             say("`setup_network` is for setup commands, and there are none", "give `setup`, or leave it out");
+        }
+        if self.include.iter().any(|pattern| pattern.trim().is_empty() || pattern.contains(['\0', '\n'])) {
+            say(
+                "a pattern for private files is empty or has more than a line",
+                "write it as in a .gitignore, as in .env",
+            );
+        }
+        if self.include.len() > INCLUDE_MAX {
+            say("`include` has more than 64 patterns", "name folders or fewer files");
         }
         if self.economy == Economy::Batch {
             say("batch delivery is not there yet", "leave `economy` out or say live");
@@ -405,10 +422,21 @@ mod tests {
     }
 
     #[test]
+    fn private_files_are_named_by_every_source() {
+        let include = |pattern: &str| Draft { include: vec![pattern.to_owned()], ..Draft::default() };
+        assert_eq!(include(".env").over(include("/secrets")).complete("x").unwrap().include, [".env", "/secrets"]);
+        for wrong in [" ", "a\nb", "a\0b"] {
+            assert_eq!(problems(include(wrong), "x"), ["a pattern for private files is empty or has more than a line"]);
+        }
+        let many = Draft { include: (0..65).map(|n| format!("a{n}")).collect(), ..Draft::default() };
+        assert_eq!(problems(many, "x"), ["`include` has more than 64 patterns"]);
+    }
+
+    #[test]
     fn a_contract_without_setup_is_stored_as_before_there_was_any() {
         let stored = serde_json::to_string(&Draft::default().complete("x").unwrap()).unwrap();
-        assert!(!stored.contains("setup"), "{stored}");
+        assert!(!stored.contains("setup") && !stored.contains("include"), "{stored}");
         let read: Contract = serde_json::from_str(&stored).unwrap();
-        assert!(read.setup.is_empty() && read.setup_network.is_empty());
+        assert!(read.setup.is_empty() && read.setup_network.is_empty() && read.include.is_empty());
     }
 }

@@ -15,6 +15,7 @@ pub mod facts;
 pub mod id;
 pub mod money;
 pub mod network;
+pub mod private_values;
 pub mod redact;
 pub mod report;
 pub mod repository_config;

@@ -181,6 +181,11 @@ fn empty(folder: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
+/// The folder of that name in `folder`, never what a link leads to.
+pub(crate) fn open_inner(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
 pub(crate) fn stat_at(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<Stat> {
     Ok(Stat::of(&rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
 }

@@ -95,6 +95,21 @@ fn read(ledger: &Ledger, tree: &TreeId, folder: &[u8]) -> Result<Option<Gitignor
     }
 }
 
+/// Patterns that name files, written as in an ignore file at the top.
+#[derive(Debug)]
+pub(crate) struct Patterns(Gitignore);
+
+impl Patterns {
+    pub fn of(text: &str) -> Self {
+        Self(parse(text.as_bytes()))
+    }
+
+    /// Whether they name this path itself, or with `!` say that they do not; else what holds for the folder around it.
+    pub fn names(&self, path: &[u8], is_folder: bool) -> Option<bool> {
+        answer(&self.0, path, is_folder)
+    }
+}
+
 fn answer(rules: &Gitignore, path: &[u8], is_folder: bool) -> Option<bool> {
     match rules.matched(paths::as_path(path), is_folder) {
         Match::None => None,

@@ -116,8 +116,8 @@ impl Ledger {
         &self.checkout
     }
 
-    /// The ledger's folder, where base trees and layers are too.
-    pub(crate) fn dir(&self) -> &Path {
+    /// Where it and everything beside it is stored.
+    pub fn dir(&self) -> &Path {
         &self.dir
     }
 

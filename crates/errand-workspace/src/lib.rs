@@ -15,6 +15,7 @@ mod folders;
 pub mod git;
 mod ignores;
 mod index_file;
+pub mod layers;
 pub mod ledger;
 pub mod limits;
 pub mod new_repository;

@@ -42,6 +42,24 @@ pub const COMPARISON_BYTES: usize = 256 << 20;
 /// Sizes asked for before the first is read: questions and answers must fit into their pipes.
 pub const SIZES_AT_ONCE: usize = 256;
 
+/// Most folders of a base that are looked into for dependency folders.
+pub const LAYER_FOLDERS_LOOKED: usize = 20_000;
+/// Largest lock file that keys a layer.
+pub const LOCK_FILE_BYTES: u64 = 32 << 20;
+/// Most bytes and files of one layer where every file must really be copied; clones cost next to nothing.
+pub const LAYER_COPIED_BYTES: u64 = 2 << 30;
+pub const LAYER_COPIED_FILES: u64 = 400_000;
+/// What a copied layer leaves free on the disk.
+pub const LAYER_RESERVE_BYTES: u64 = 4 << 30;
+/// How much of a file is looked at for a private key.
+pub const KEY_LOOKED_BYTES: usize = 64 << 10;
+/// Entries of a checkout that are looked at for private files.
+pub const INCLUDE_ENTRIES_LOOKED: usize = 200_000;
+/// Most private files of one task, largest one, and most bytes of all.
+pub const INCLUDE_FILES: usize = 500;
+pub const INCLUDE_FILE_BYTES: u64 = 16 << 20;
+pub const INCLUDE_BYTES: u64 = 64 << 20;
+
 /// Up to this many new objects are synced one by one; more are synced with one call for the file system.
 pub const OBJECTS_SYNCED_SINGLY: usize = 24;
 /// A file changed this shortly before it was hashed may change again without its times telling.

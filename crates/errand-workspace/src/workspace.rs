@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <dir>/files/      layered: `upper` holds what differs from the ground below it, `work` is the kernel's;
-//!                   whole: `tree` holds every file
+//!                   cloned or whole: `tree` holds every file, `staging` new ones before they are renamed into it
 //! <dir>/home/ tmp/  HOME and /tmp of its commands
 //! <dir>/layers/     what its commands wrote into caches
 //! <dir>/ways/       a folder for the proxy of each command that may reach names
@@ -12,7 +12,7 @@
 //! ```
 //! A layered workspace costs nothing until something changes: the kernel lays its private layer over the base tree, which
 //! all workspaces of a base share, in a mount namespace that the workspace's commands join. Where the kernel refuses that
-//! the workspace is whole, a copy. After a crash call [`Workspace::restore`] with the last snapshot: it compares contents,
+//! the base tree is cloned, and where the disk cannot do that every file is written from the ledger. After a crash call [`Workspace::restore`] with the last snapshot: it compares contents,
 //! not times.
 
 use crate::bases;
@@ -20,6 +20,7 @@ use crate::beneath::{self, Beneath, Links};
 use crate::files::Files;
 use crate::git::GitError;
 use crate::ignores::Ignores;
+use crate::layers;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::LINK_BYTES;
 use crate::paths::{self, BadPath};
@@ -76,8 +77,15 @@ const HOLD_PAUSE: Duration = Duration::from_millis(30);
 pub enum Form {
     /// A private layer over the shared base tree, laid over it by the kernel.
     Layered,
-    /// Every file by itself.
+    /// Every file of its own, cloned from the base tree: the disk holds what changes.
+    Cloned,
+    /// Every file of its own, written from the ledger.
     Whole,
+}
+
+impl Form {
+    /// In the order they are tried.
+    pub const ALL: [Self; 3] = [Self::Layered, Self::Cloned, Self::Whole];
 }
 
 /// What workspaces are made on.
@@ -89,12 +97,14 @@ pub struct Ground {
     pub layers: Vec<PathBuf>,
     /// The time of the youngest file in them.
     pub newest: Option<SystemTime>,
+    /// A folder with a `tree` of this task alone, over all others.
+    pub private: Option<PathBuf>,
 }
 
 impl Ground {
     /// The files of a commit and nothing else.
     pub fn of(ledger: &Arc<Ledger>, commit: &CommitId) -> Self {
-        Self { ledger: Arc::clone(ledger), commit: commit.clone(), layers: Vec::new(), newest: None }
+        Self { ledger: Arc::clone(ledger), commit: commit.clone(), layers: Vec::new(), newest: None, private: None }
     }
 }
 
@@ -108,6 +118,8 @@ struct Facts {
     tree: TreeId,
     /// Folders with a `tree` over that commit's, the first over the others.
     layers: Vec<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    private: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -145,10 +157,13 @@ impl Workspace {
     ///
     /// `tree` decides what later snapshots ignore, so a clean checkout of a result is made the same way. Blocks.
     pub fn create(sandbox: &Sandbox, ground: &Ground, tree: &TreeId, dir: &Path) -> Result<Self, WorkspaceError> {
-        match Self::create_as(Form::Layered, sandbox, ground, tree, dir) {
-            Err(WorkspaceError::View(_)) => Self::create_as(Form::Whole, sandbox, ground, tree, dir),
-            other => other,
+        for form in [Form::Layered, Form::Cloned] {
+            match Self::create_as(form, sandbox, ground, tree, dir) {
+                Err(WorkspaceError::View(_)) => {}
+                other => return other,
+            }
         }
+        Self::create_as(Form::Whole, sandbox, ground, tree, dir)
     }
 
     /// The same in this form and no other.
@@ -198,17 +213,27 @@ impl Workspace {
                 let tree = state_dir::folder(&upper, "tree").map_err(at)?;
                 rustix::fs::chmod(&tree, rustix::fs::Mode::from_raw_mode(0o755)).map_err(|error| at(error.into()))?;
             }
-            Form::Whole => {
+            Form::Cloned | Form::Whole => {
                 let staging = state_dir::folder(&files, "staging").map_err(at)?;
                 let path = state_dir::folder(&files, "tree").map_err(at)?;
                 let root = Beneath::open(&path).map_err(at)?;
-                let entries = ledger.list_tree(&ledger.tree_of(&ground.commit)?)?;
-                materialize(ledger, &entries, &root, &path, &mut StatCache::default())?;
-                scratch::create(ledger, &ground.commit, &entries, &root, &staging).map_err(at)?;
+                let opened = |path: &Path| Beneath::open(path).and_then(|folder| folder.folder(b"", Links::Refuse));
+                let into = opened(&path).map_err(at)?;
+                if form == Form::Cloned {
+                    let base = bases::prepare(ledger, &ground.commit, &ground.layers, ground.newest)?.join("tree");
+                    opened(&base).and_then(|base| layers::clone(&base, &into)).map_err(WorkspaceError::View)?;
+                } else {
+                    let entries = ledger.list_tree(&ledger.tree_of(&ground.commit)?)?;
+                    materialize(ledger, &entries, &root, &path, &mut StatCache::default())?;
+                    scratch::create(ledger, &ground.commit, &entries, &root, &staging).map_err(at)?;
+                }
+                for layer in ground.layers.iter().rev().chain(&ground.private) {
+                    opened(&layer.join("tree")).and_then(|layer| layers::lay_over(&layer, &into)).map_err(at)?;
+                }
             }
         }
         let (commit, tree, layers) = (ground.commit.clone(), tree.clone(), ground.layers.clone());
-        let facts = Facts { form, commit, tree: tree.clone(), layers };
+        let facts = Facts { form, commit, tree: tree.clone(), layers, private: ground.private.clone() };
         let text = serde_json::to_vec(&facts).map_err(|error| at(error.into()))?;
         let workspace = Self::at(sandbox, ledger, facts, ground.newest, dir)?;
         if ledger.tree_of(&ground.commit)? != tree {
@@ -243,9 +268,10 @@ impl Workspace {
         let what = match facts.form {
             Form::Layered => {
                 let base = bases::prepare(ledger, &facts.commit, &facts.layers, newest)?;
-                What::Layered { lowers: facts.layers.iter().cloned().chain([base]).collect(), layer: files.clone() }
+                let over = facts.private.iter().chain(&facts.layers).cloned();
+                What::Layered { lowers: over.chain([base]).collect(), layer: files.clone() }
             }
-            Form::Whole => What::Writable(files.join("tree")),
+            Form::Cloned | Form::Whole => What::Writable(files.join("tree")),
         };
         let view = sandbox.view(dir, what, ledger).map_err(WorkspaceError::View)?;
         let open = |path: PathBuf| Beneath::open(&path).map_err(at(path));
@@ -258,7 +284,7 @@ impl Workspace {
                 (Kept::Layered { ground, upper, ignores }, inner("tree")?, inner("staging")?)
             }
             (Form::Layered, None) => return Err(WorkspaceError::View(io::Error::other("it has no files"))),
-            (Form::Whole, _) => {
+            (Form::Cloned | Form::Whole, _) => {
                 let entries = ledger.list_tree(&facts.tree)?;
                 let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone());
                 let kept = Kept::Whole { rules: Rules::new(entries, ignores) };
@@ -283,7 +309,7 @@ impl Workspace {
     pub fn tree_dir(&self) -> PathBuf {
         match self.facts.form {
             Form::Layered => PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.root.root().as_raw_fd())),
-            Form::Whole => self.dir.join("files/tree"),
+            Form::Cloned | Form::Whole => self.dir.join("files/tree"),
         }
     }
 
@@ -293,8 +319,8 @@ impl Workspace {
 
     /// What another workspace of the same task is made on.
     pub fn ground(&self) -> Ground {
-        let Facts { commit, layers, .. } = &self.facts;
-        Ground { ledger: Arc::clone(&self.ledger), commit: commit.clone(), layers: layers.clone(), newest: None }
+        let Facts { commit, layers, private, .. } = self.facts.clone();
+        Ground { ledger: Arc::clone(&self.ledger), commit, layers, newest: None, private }
     }
 
     /// Its folder in errand's state.

@@ -74,6 +74,9 @@ pub struct Terms {
     pub economy: Economy,
     pub setup: Vec<String>,
     pub setup_network: Vec<String>,
+    /// Private files of the checkout that are copied in.
+    #[serde(default)]
+    pub include: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +108,7 @@ impl Terms {
             economy: contract.economy,
             setup: contract.setup,
             setup_network: contract.setup_network,
+            include: contract.include,
         }
     }
 }

@@ -147,6 +147,10 @@ fn measured(screen: &Screen, detail: &Detail) -> Vec<String> {
         };
         out.extend(runs.iter().map(line));
     }
+    if !detail.contract.include.is_empty() {
+        out.push(title(screen, "Private files copied in"));
+        out.extend(detail.contract.include.iter().flat_map(|path| bullet(screen, path)));
+    }
     if !detail.network.is_empty() {
         out.push(title(screen, "Network"));
         out.extend(detail.network.iter().map(|used| network_line(screen, used)));

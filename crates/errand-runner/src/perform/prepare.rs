@@ -1,6 +1,8 @@
 //! Lays out the workspace. Doing it twice is doing it once: a complete one is used as it is.
 
 use super::{Desk, Failed, workspace_dir};
+use crate::private_files;
+use crate::private_files::private_dir;
 use errand_task::event::{Event, WorkspaceEvent};
 use errand_task::state::State;
 use errand_workspace::workspace::{Ground, Workspace};
@@ -23,7 +25,9 @@ impl Desk {
     pub(super) async fn lay_out(&mut self, state: &State) -> Result<LayingOut, Failed> {
         let ledger = self.ledger(state).await?;
         let (dir, commit) = (workspace_dir(&self.shared, &state.id), state.submitted.source.base_commit.clone());
-        let (task, sandbox) = (state.id.clone(), Arc::clone(&self.shared.sandbox));
+        let (task, sandbox, secrets) =
+            (state.id.clone(), Arc::clone(&self.shared.sandbox), self.shared.secrets.clone());
+        let (include, private) = (state.contract().include.clone(), private_dir(&self.shared, &state.id));
         // Which form a workspace can have depends on which walls stand.
         sandbox.standing().await;
         Ok(tokio::task::spawn_blocking(move || {
@@ -31,7 +35,9 @@ impl Desk {
             let made = (|| {
                 ledger.keep(&task, &commit).map_err(|error| error.to_string())?;
                 let tree = ledger.tree_of(&commit).map_err(|error| error.to_string())?;
-                let ground = Ground::of(&ledger, &commit);
+                private_files::keep(&secrets, ledger.checkout(), &include, &private)?;
+                let ground =
+                    Ground { private: (!include.is_empty()).then_some(private), ..Ground::of(&ledger, &commit) };
                 let made = Workspace::create(&sandbox, &ground, &tree, &dir);
                 let workspace = made.map_err(|error| error.to_string())?;
                 Ok::<_, String>((workspace, tree))

@@ -8,6 +8,7 @@ mod command;
 mod figures;
 mod files;
 mod forms;
+mod layers;
 mod ledger;
 mod poison;
 mod poisons;

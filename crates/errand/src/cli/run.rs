@@ -47,6 +47,10 @@ pub struct Args {
     /// A host that commands may reach by TLS, as HOST or HOST:PORT; may be repeated. Nothing else is reachable.
     #[arg(long, value_name = "NAME")]
     network: Vec<String>,
+    /// Copy in private files of your checkout that the repository ignores, by a pattern as in .gitignore; may be repeated.
+    /// The model can read them; errand hides the values it finds in them.
+    #[arg(long, value_name = "PATTERN")]
+    include: Vec<String>,
     /// Most changed files of the result.
     #[arg(long, value_name = "N")]
     max_files: Option<u32>,
@@ -123,6 +127,7 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         economy: None,
         setup: Vec::new(),
         setup_network: Vec::new(),
+        include: args.include,
     };
     hand_off(flags.over(file_draft), &goal, args.name, args.base, args.dry_run)
 }
@@ -194,6 +199,9 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     }
     if !contract.setup_network.is_empty() {
         out.push(line(screen, "", &format!("may reach {}", safe(&contract.setup_network.join("  ")))));
+    }
+    if !contract.include.is_empty() {
+        out.push(line(screen, "private", &format!("files copied in: {}", safe(&contract.include.join("  ")))));
     }
     let network = match contract.network.is_empty() {
         true => "none: commands reach nothing outside".to_owned(),

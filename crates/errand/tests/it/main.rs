@@ -24,6 +24,7 @@ mod jobs;
 mod limits;
 mod odd_contents;
 mod poisoned;
+mod private_files;
 mod questions;
 mod real_crates;
 mod regression;

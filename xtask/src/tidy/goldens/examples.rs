@@ -223,6 +223,17 @@ fn further() -> Vec<(&'static str, Event)> {
                 },
             }),
         ),
+        (
+            "include",
+            Event::Task(TaskEvent::Submitted {
+                name: None,
+                contract: Box::new(Contract { include: vec![".env".to_owned()], ..bare_contract(Mode::Change) }),
+                source: source(),
+                endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
+                version: "0.1.0".to_owned(),
+                notices: vec!["ignored: .mcp.json (errand starts nothing from it)".to_owned()],
+            }),
+        ),
         ("thinking_budget", briefed(Thinking::Budget { tokens: 4_096 })),
         ("thinking_unset", briefed(Thinking::Unset)),
         ("delivered", verdict(Verdict::Delivered)),
@@ -272,6 +283,7 @@ fn contract() -> Contract {
         economy: Economy::Live,
         setup: Vec::new(),
         setup_network: Vec::new(),
+        include: Vec::new(),
     }
 }
 
@@ -291,6 +303,7 @@ fn bare_contract(mode: Mode) -> Contract {
         economy: Economy::Auto,
         setup: Vec::new(),
         setup_network: Vec::new(),
+        include: Vec::new(),
     }
 }
 
