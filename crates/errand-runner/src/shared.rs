@@ -12,6 +12,7 @@ use errand_task::facts::Source as SourceFacts;
 use errand_task::id::TaskId;
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
+use errand_workspace::objects::ObjectFormat;
 use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
 use std::collections::HashMap;
@@ -91,7 +92,17 @@ impl Shared {
         {
             return Ok(ledger);
         }
-        let source = Source::open(&self.git, Path::new(&facts.repository)).map_err(|error| error.to_string())?;
+        let checkout = Path::new(&facts.repository);
+        let source = match Source::open(&self.git, checkout) {
+            Ok(source) => source,
+            // A repository that is gone or moved: what the ledger holds of it is still there.
+            Err(error) => {
+                let format = ObjectFormat::of_hex(facts.base_commit.as_str()).ok_or_else(|| error.to_string())?;
+                let ledger = Ledger::open(&self.git, &self.home, checkout, format);
+                let whole = ledger.filter(|ledger| ledger.tree_of(&facts.base_commit).is_ok());
+                return whole.map(Arc::new).ok_or_else(|| error.to_string());
+            }
+        };
         let ledger = self.ledger(&source)?;
         ledger.bring_base(&source, &facts.base_commit).map_err(|error| error.to_string())?;
         Ok(ledger)
@@ -121,6 +132,7 @@ impl Shared {
             base_commit: base.commit,
             base_name: base.name,
             n_uncommitted,
+            dirty: None,
         })
     }
 

@@ -219,18 +219,17 @@ impl Supervisor {
     /// The task a person means: an id, a unique prefix of one, or a name.
     pub async fn resolve(&self, text: &str) -> Result<Summary, Refusal> {
         let all = self.shared.store.summaries().await?;
-        let exact = all.iter().find(|task| task.id.as_str() == text || task.name.as_deref() == Some(text));
-        if let Some(task) = exact {
-            return Ok(task.clone());
+        if let Some(task) = meant(text, &all)? {
+            return Ok(task);
         }
-        let mut near = all.iter().filter(|task| text.len() >= 2 && task.id.as_str().starts_with(text));
-        match (near.next(), near.next()) {
-            (Some(task), None) => Ok(task.clone()),
-            (Some(_), Some(_)) => {
-                Err(Refusal::usage(format!("`{text}` is the start of several task ids"), "give more of it"))
-            }
-            (None, _) => Err(Refusal::usage(format!("there is no task `{text}`"), "errand ls shows the tasks")),
-        }
+        let removed: Vec<_> = self.shared.store.removed().await?.into_iter().map(|removed| removed.summary).collect();
+        Err(match meant(text, &removed) {
+            Ok(Some(task)) => Refusal::usage(
+                format!("task {} was removed", task.id),
+                format!("bring it back with: errand undo rm {}", task.id),
+            ),
+            Ok(None) | Err(_) => Refusal::usage(format!("there is no task `{text}`"), "errand ls shows the tasks"),
+        })
     }
 
     /// Writes into a task's journal through its worker, starting one if it rests. Answers with the state after.
@@ -289,26 +288,6 @@ impl Supervisor {
             .ok_or_else(|| Refusal::internal(format!("the journal of task {task} does not begin with a submission")))
     }
 
-    /// Takes a resting task out of the lists; its workspace goes, its result stays in the ledger.
-    pub async fn remove(&self, task: &TaskId) -> Result<(), Refusal> {
-        let state = self.state(task).await?;
-        if !state.status().is_resting() {
-            return Err(Refusal::usage(
-                format!("task {task} is still working"),
-                format!("stop it first: errand stop {task}"),
-            ));
-        }
-        self.shared.store.remove(task, now_ms()).await?;
-        let (home, task) = (self.shared.home.clone(), task.clone());
-        let clean = move || {
-            for place in ["workspaces", "checks"] {
-                // What stays is deleted with the trash at the next start.
-                let _ = state_dir::discard(&home, &home.join(place).join(task.as_str()));
-            }
-        };
-        tokio::task::spawn_blocking(clean).await.map_err(Refusal::internal)
-    }
-
     pub fn n_working(&self) -> usize {
         self.lock().len()
     }
@@ -324,6 +303,26 @@ impl Supervisor {
     /// The inbox of the task's worker, which is started if there is none.
     fn employ(self: &Arc<Self>, task: &TaskId) -> mpsc::Sender<Command> {
         self.employ_with(task, None)
+    }
+
+    /// The seat of the task's worker, for someone who must not meet one: what people say waits in the answered inbox.
+    /// `None` when a worker has it.
+    pub(crate) fn take_seat(&self, task: &TaskId) -> Option<mpsc::Receiver<Command>> {
+        let mut workers = self.lock();
+        if workers.get(task).is_some_and(|inbox| !inbox.is_closed()) {
+            return None;
+        }
+        let (inbox, commands) = mpsc::channel(INBOX);
+        workers.insert(task.clone(), inbox);
+        Some(commands)
+    }
+
+    /// Gives the seat back; to a worker when somebody spoke meanwhile.
+    pub(crate) fn leave_seat(self: Arc<Self>, live: Live, mut commands: mpsc::Receiver<Command>) {
+        let task = live.id.clone();
+        if !self.dismiss(&task, &mut commands) {
+            tokio::spawn(self.work(task, Some(live), commands));
+        }
     }
 
     fn employ_with(self: &Arc<Self>, task: &TaskId, live: Option<Live>) -> mpsc::Sender<Command> {
@@ -405,6 +404,22 @@ impl Supervisor {
     }
 }
 
+/// The task a person means: an id, a name, or a unique start of an id.
+pub(crate) fn meant(text: &str, tasks: &[Summary]) -> Result<Option<Summary>, Refusal> {
+    let by_id = || tasks.iter().find(|task| task.id.as_str() == text);
+    let by_name = || tasks.iter().find(|task| task.name.as_deref() == Some(text));
+    if let Some(task) = by_id().or_else(by_name) {
+        return Ok(Some(task.clone()));
+    }
+    let mut near = tasks.iter().filter(|task| text.len() >= 2 && task.id.as_str().starts_with(text));
+    match (near.next(), near.next()) {
+        (Some(_), Some(_)) => {
+            Err(Refusal::usage(format!("`{text}` is the start of several task ids"), "give more of it"))
+        }
+        (found, _) => Ok(found.cloned()),
+    }
+}
+
 /// A name can stand where an id can, so it must not look like one, and be there once.
 fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -413,6 +428,9 @@ fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
             format!("`{name}` cannot be a task name"),
             "use up to 40 letters, digits, -, _ and .",
         ));
+    }
+    if name == "rm" {
+        return Err(Refusal::usage("`rm` is a word of errand undo", "choose another name"));
     }
     if name.len() <= 8 && name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Refusal::usage(format!("`{name}` looks like a task id"), "choose another name"));

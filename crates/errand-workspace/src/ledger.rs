@@ -75,28 +75,40 @@ impl Ledger {
     /// The ledger of `source` below `state_dir`; made when it is not there.
     pub fn open_or_create(git: &Git, state_dir: &Path, source: &Source) -> Result<Self, LedgerError> {
         let format = source.format();
-        let key = format!("{}\0{format:?}", source.repository());
-        let hash = Digest::of(key.as_bytes());
-        let name: String = source
-            .name()
-            .chars()
-            .take(40)
-            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
-            .collect();
-        let dir = state_dir.join("ledgers").join(format!("{name}-{}", hash.as_str().get(..16).unwrap_or_default()));
+        let dir = Self::folder(state_dir, source.top(), format);
         if !dir.join("ready").exists() {
             create(&dir, format).map_err(|source| LedgerError::Io { path: dir.clone(), source })?;
         }
-        Ok(Self {
+        Ok(Self::at(git, dir, source.top(), format))
+    }
+
+    /// The ledger of a checkout that may be gone itself; `None` when there is no ledger.
+    pub fn open(git: &Git, state_dir: &Path, checkout: &Path, format: ObjectFormat) -> Option<Self> {
+        let dir = Self::folder(state_dir, checkout, format);
+        dir.join("ready").exists().then(|| Self::at(git, dir, checkout, format))
+    }
+
+    /// Where the ledger of a checkout is.
+    pub fn folder(state_dir: &Path, checkout: &Path, format: ObjectFormat) -> PathBuf {
+        let key = format!("{}\0{format:?}", checkout.to_string_lossy());
+        let hash = Digest::of(key.as_bytes());
+        let name = checkout.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy());
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name: String = name.chars().take(40).map(|c| if is_plain(c) { c } else { '_' }).collect();
+        state_dir.join("ledgers").join(format!("{name}-{}", hash.as_str().get(..16).unwrap_or_default()))
+    }
+
+    fn at(git: &Git, dir: PathBuf, checkout: &Path, format: ObjectFormat) -> Self {
+        Self {
             git: git.clone(),
             objects: ObjectStore::new(dir.join("work.git/objects"), format),
             reader: Reader::new(git.clone(), dir.join("work.git")),
             dir,
-            checkout: source.top().to_owned(),
+            checkout: checkout.to_owned(),
             trees: Mutex::default(),
             listings: Mutex::default(),
             logs: Mutex::default(),
-        })
+        }
     }
 
     /// The path of the person's checkout.

@@ -8,7 +8,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{RACY, SNAPSHOT_BYTES};
 use crate::objects::{Kind, Oid};
 use crate::trees::TreeEntry;
-use crate::walk::{self, Found, NewFolders, Rules, SkipReason, Stat, Walk};
+use crate::walk::{self, Found, NewFolders, Rules, Stat, Walk};
 use errand_task::id::TreeId;
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
-pub use crate::walk::Skipped;
+pub use crate::walk::{SkipReason, Skipped};
 
 #[derive(Debug, Error)]
 pub enum SnapshotError {

@@ -111,6 +111,11 @@ impl Workspace {
         Ok(workspace)
     }
 
+    /// Whether a workspace is at `dir`, whole as far as one look tells.
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join("base").exists() && dir.join("tree").is_dir()
+    }
+
     fn at(ledger: &Arc<Ledger>, base: TreeId, dir: &Path) -> Result<Self, WorkspaceError> {
         let entries = ledger.list_tree(&base)?;
         let ignores = Ignores::of(ledger, &entries)?;
@@ -225,7 +230,7 @@ impl Workspace {
     }
 
     /// A deleted folder that is still open is an empty one: its snapshot would be a result that deletes everything.
-    fn check_there(&self) -> Result<(), SnapshotError> {
+    pub fn check_there(&self) -> Result<(), SnapshotError> {
         let gone = || SnapshotError::Gone(self.tree_dir());
         let open = self.root.stat(b".").map_err(|_| gone())?.ok_or_else(gone)?;
         let named = Stat::of(&rustix::fs::lstat(self.tree_dir()).map_err(|_| gone())?);

@@ -9,6 +9,7 @@ use errand_task::report::Report;
 use errand_task::repository_config::{NamedFile, Trust};
 use errand_task::summary::Summary;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A job to hand off.
 #[derive(Debug, Serialize, Deserialize)]
@@ -179,6 +180,51 @@ impl Task {
             ended_at: summary.ended_at_ms.map(time),
         }
     }
+}
+
+/// A line of `ls --removed`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Removed {
+    #[serde(flatten)]
+    pub task: Task,
+    pub removed_at: String,
+}
+
+/// Which removed task to bring back; absent means the one that was removed last.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BringBack {
+    pub task: Option<String>,
+}
+
+/// What `ls --disk` shows: bytes on the disk, counted in blocks.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Disk {
+    /// Tasks with a workspace, largest first.
+    pub tasks: Vec<TaskDisk>,
+    pub repositories: Vec<RepositoryDisk>,
+    pub trash_bytes: u64,
+    /// The journal, records of applies, the log.
+    pub other_bytes: u64,
+    pub total_bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TaskDisk {
+    pub id: String,
+    pub name: Option<String>,
+    /// Absent for a folder whose task is in no list.
+    pub state: Option<String>,
+    pub goal: String,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RepositoryDisk {
+    /// The checkout's path.
+    pub repository: String,
+    /// What its ledger holds, by folder.
+    pub parts: BTreeMap<String, u64>,
+    pub bytes: u64,
 }
 
 /// Everything `show` knows. What errand measured and what the model claims are kept apart.

@@ -33,6 +33,8 @@ use tokio::sync::Notify;
 /// After a failed accept, as when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What every route is given.
 #[derive(Clone)]
 pub struct Daemon {
@@ -63,6 +65,7 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
         end: Arc::new(Notify::new()),
     };
     let listener = listen(&home)?;
+    tokio::spawn(clean_up_daily(daemon.clone()));
     let end = Arc::clone(&daemon.end);
     tracing::info!(socket = %home.socket().display(), "listening");
     let serving = axum::serve(OwnersOnly(listener), routes::router(daemon.clone()));
@@ -74,6 +77,16 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     let _ = std::fs::remove_file(home.socket());
     tracing::info!("stopped");
     Ok(ExitCode::Verified)
+}
+
+/// At start and once a day as long as it runs.
+async fn clean_up_daily(daemon: Daemon) {
+    let keep = DAY * daemon.settings.keep_workspaces.days;
+    let mut days = tokio::time::interval(DAY);
+    loop {
+        days.tick().await;
+        daemon.supervisor.clean_up(keep).await;
+    }
 }
 
 /// Keys are in its memory: no other process of this user may read it, and neither it nor a command leaves a core.

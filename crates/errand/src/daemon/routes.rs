@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use errand_journal::Removed;
 use errand_runner::{Moves, Submission, Touched};
 use errand_task::event::{Event, PersonEvent};
 use errand_task::id::TaskId;
@@ -36,6 +37,9 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/v1/tasks/{id}/remove", post(remove))
         .route("/v1/tasks/{id}/apply", post(apply))
         .route("/v1/tasks/{id}/undo", post(undo))
+        .route("/v1/removed", get(removed))
+        .route("/v1/removed/bring-back", post(bring_back))
+        .route("/v1/disk", get(disk))
         .route("/v1/ledger", get(ledger))
         .route("/v1/doctor", get(health))
         .route("/v1/repository", post(look))
@@ -224,6 +228,24 @@ async fn remove(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<
     let task = daemon.find(&id).await?;
     daemon.supervisor.remove(&task.id).await?;
     Ok(Json(api::Task::of(&task)))
+}
+
+async fn removed(State(daemon): State<Daemon>) -> Answer<Vec<api::Removed>> {
+    let all = daemon.supervisor.shared.store.removed().await.map_err(Failure::internal)?;
+    let line = |removed: &Removed| api::Removed {
+        task: api::Task::of(&removed.summary),
+        removed_at: api::time(removed.at_ms),
+    };
+    Ok(Json(all.iter().map(line).collect()))
+}
+
+async fn bring_back(State(daemon): State<Daemon>, Json(body): Json<api::BringBack>) -> Answer<api::Task> {
+    let task = daemon.supervisor.bring_back(body.task.as_deref()).await?;
+    Ok(Json(api::Task::of(&task)))
+}
+
+async fn disk(State(daemon): State<Daemon>) -> Answer<api::Disk> {
+    Ok(Json(view::disk(&daemon.supervisor.disk().await?)))
 }
 
 async fn apply(

@@ -57,6 +57,16 @@ impl Teller {
                 one(format!("workspace ready in {}", duration(*duration_ms)))
             }
             Event::Workspace(WorkspaceEvent::PrepareFailed { text }) => one(format!("no workspace: {}", safe(text))),
+            Event::Workspace(WorkspaceEvent::Removed { .. }) => {
+                one("workspace removed, its files are stored; it is made anew when it is needed".to_owned())
+            }
+            Event::Workspace(WorkspaceEvent::Lost) => one("the workspace was deleted".to_owned()),
+            Event::Workspace(WorkspaceEvent::Remade { duration_ms, setup_failed, .. }) => {
+                let failed =
+                    setup_failed.as_ref().map(|failed| format!("; setup failed: {}", safe_line(failed, width)));
+                let took = duration(*duration_ms);
+                one(format!("workspace made anew from its last snapshot in {took}{}", failed.unwrap_or_default()))
+            }
             Event::Model(event) => self.model(screen, event, width),
             Event::Tool(ToolEvent::Started { .. }) => Vec::new(),
             Event::Tool(event) => self.tool(screen, event, width),

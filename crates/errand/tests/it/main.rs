@@ -16,6 +16,7 @@ mod bad_input;
 mod baseline;
 mod borders;
 mod changes;
+mod clean_up;
 mod conversation;
 mod crashes;
 mod faults;
