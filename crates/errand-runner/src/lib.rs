@@ -25,5 +25,5 @@ pub use acceptance::Touched;
 pub use disk::{DiskUse, RepositoryUse, TaskUse};
 pub use refusal::{Refusal, RefusalKind};
 pub use repository_files::RepositoryFiles;
-pub use shared::Config;
-pub use supervisor::{Accepted, Examined, Moves, Received, Submission, Supervisor};
+pub use shared::{Config, Person};
+pub use supervisor::{Accepted, Examined, Looked, Moves, Received, Start, Submission, Supervisor};

@@ -39,11 +39,34 @@ pub struct Submission {
     pub contract: Contract,
     pub name: Option<String>,
     pub directory: PathBuf,
-    pub base: Option<String>,
+    pub start: Start,
     pub base_url: String,
     pub key: SecretString,
     /// What repositories may run, by the person's word.
     pub trusts: Vec<Trust>,
+}
+
+/// What of the repository a task starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    Head,
+    Revision(String),
+    /// The checkout as it is, with its uncommitted changes.
+    Checkout,
+}
+
+impl Start {
+    /// Without a revision it is HEAD.
+    pub fn at(revision: Option<String>) -> Self {
+        revision.map_or(Self::Head, Self::Revision)
+    }
+
+    fn revision(&self) -> Option<&str> {
+        match self {
+            Self::Revision(revision) => Some(revision),
+            Self::Head | Self::Checkout => None,
+        }
+    }
 }
 
 /// What a submission comes to.
@@ -52,10 +75,21 @@ pub struct Examined {
     /// The full id of the model.
     pub model: String,
     pub source: SourceFacts,
+    /// The first of the uncommitted changes that the task does not see.
+    pub uncommitted: Vec<String>,
     /// The person's terms, with what the repository's own files may add to them.
     pub contract: Contract,
     /// What the repository's own files asked for, and what came of it.
     pub notices: Vec<String>,
+}
+
+/// A repository as a submission finds it.
+#[derive(Debug)]
+pub struct Looked {
+    pub source: SourceFacts,
+    /// The first of the uncommitted changes that are not in the base.
+    pub uncommitted: Vec<String>,
+    pub files: RepositoryFiles,
 }
 
 /// A submission that may be stored: no key stands in it but the one in its place.
@@ -114,7 +148,7 @@ impl Supervisor {
         let terms = [
             Some(contract.as_str()),
             submission.name.as_deref(),
-            submission.base.as_deref(),
+            submission.start.revision(),
             Some(&submission.base_url),
             Some(&directory),
         ];
@@ -135,20 +169,19 @@ impl Supervisor {
         if let Some(name) = &submission.name {
             check_name(name, &names)?;
         }
-        let (source, files) = self.look(&submission.directory, submission.base.as_deref()).await?;
+        let Looked { source, uncommitted, files } = self.look(&submission.directory, submission.start.clone()).await?;
         let mut contract = submission.contract.clone();
         let notices = files.apply(&mut contract, &source.repository, &submission.trusts);
-        Ok(Examined { model, source, contract, notices })
+        Ok(Examined { model, source, uncommitted, contract, notices })
     }
 
     /// The repository at `directory`, its base, and what the base's own files ask for.
-    pub async fn look(&self, directory: &Path, base: Option<&str>) -> Result<(SourceFacts, RepositoryFiles), Refusal> {
+    pub async fn look(&self, directory: &Path, start: Start) -> Result<Looked, Refusal> {
         let (shared, directory) = (Arc::clone(&self.shared), directory.to_owned());
-        let base = base.map(str::to_owned);
         let look = move || {
-            let source = shared.source_facts(&directory, base.as_deref())?;
+            let (source, uncommitted) = shared.source_facts(&directory, &start)?;
             let files = shared.repository_files(&source)?;
-            Ok((source, files))
+            Ok(Looked { source, uncommitted, files })
         };
         tokio::task::spawn_blocking(look).await.map_err(Refusal::internal)?
     }

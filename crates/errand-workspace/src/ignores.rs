@@ -35,6 +35,11 @@ impl Ignores {
         Ok(Self { by_folder, exclude: None })
     }
 
+    /// Adds the ignore file of a folder; the root is the empty path.
+    pub fn add(&mut self, folder: &[u8], text: &str) {
+        self.by_folder.insert(folder.to_owned(), parse(text));
+    }
+
     /// Adds rules that stand below those of every ignore file.
     pub fn with_exclude(mut self, text: &str) -> Self {
         self.exclude = Some(parse(text));

@@ -134,6 +134,11 @@ impl Ledger {
         self.dir.join("base.git/objects")
     }
 
+    /// What keeps a base and its history.
+    pub(crate) fn base_reference(&self, id: &Oid) -> PathBuf {
+        self.dir.join(format!("base.git/refs/errand/base/{id}"))
+    }
+
     pub fn objects(&self) -> &ObjectStore {
         &self.objects
     }
@@ -143,11 +148,11 @@ impl Ledger {
         let id = Oid::parse(commit.as_str()).ok_or_else(|| missing(commit.as_str()))?;
         let base_git = self.dir.join("base.git");
         let reference = format!("refs/errand/base/{id}");
-        if base_git.join(&reference).exists() {
+        if self.base_reference(&id).exists() {
             return Ok(());
         }
         let _lock = self.lock()?;
-        if base_git.join(&reference).exists() {
+        if self.base_reference(&id).exists() {
             return Ok(());
         }
         let mut call = self.git.call("fetch", &base_git).args(["-c", "protocol.file.allow=always", "fetch", "--quiet"]);

@@ -9,6 +9,7 @@ mod beneath;
 pub mod branch;
 pub mod command;
 pub mod diff;
+pub mod dirty;
 pub mod disk;
 pub mod files;
 pub mod git;

@@ -3,7 +3,7 @@
 //! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
 
 use errand_task::contract::{Check, Contract, Economy, Mode};
-use errand_task::facts::{ChangeKind, FileChange, NetworkUse, Phase};
+use errand_task::facts::{ChangeKind, Dirty, FileChange, NetworkUse, Phase};
 use errand_task::id::Digest;
 use errand_task::report::Report;
 use errand_task::repository_config::{NamedFile, Trust};
@@ -20,6 +20,8 @@ pub struct Submit {
     pub directory: String,
     /// Revision to start from; absent means `HEAD`.
     pub base: Option<String>,
+    /// Start from the checkout as it is, with its uncommitted changes.
+    pub dirty: bool,
     pub base_url: String,
     pub key: String,
     /// Find every problem and say what would be enforced, but start nothing.
@@ -124,6 +126,10 @@ pub struct Submitted {
     pub base_name: String,
     /// Files with uncommitted changes, which the task does not see.
     pub n_uncommitted: u32,
+    /// The first of them.
+    pub uncommitted: Vec<String>,
+    /// With `--dirty`: what of the checkout's uncommitted changes the base holds, and what it does not.
+    pub dirty: Option<Dirty>,
     /// Where the model is asked, when that is not the vendor's own endpoint.
     pub other_endpoint: Option<String>,
     /// What the repository's own files asked for, and what came of it.
@@ -244,6 +250,8 @@ pub struct Detail {
     pub repository: String,
     pub model: String,
     pub base_commit: String,
+    /// With `--dirty`: what of the checkout's uncommitted changes the base holds.
+    pub dirty: Option<Dirty>,
     pub result_tree: Option<String>,
     pub workspace: Option<String>,
     pub applied: bool,

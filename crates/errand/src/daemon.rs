@@ -16,7 +16,7 @@ use errand_journal::{Store, StoreError};
 use errand_model::client::{Client, ClientOptions};
 use errand_model::prices::Prices;
 use errand_runner::secrets::Secrets;
-use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
+use errand_runner::{Config, Person, Refusal, RefusalKind, Supervisor};
 use errand_task::verdict::ExitCode;
 use errand_workspace::git::Git;
 use errand_workspace::sandbox::Sandbox;
@@ -137,6 +137,9 @@ async fn start(home: &Home, settings: &Settings, secrets: Secrets) -> Result<Arc
         client,
         prices: Prices::built_in(),
         secrets,
+        person: crate::home::of_person()
+            .zip(crate::home::config_home())
+            .map(|(home, config_home)| Person { home, config_home }),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Supervisor::start(config).await.map_err(Failure::from)

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use errand_journal::Removed;
-use errand_runner::{Moves, Submission, Touched};
+use errand_runner::{Looked, Moves, Start, Submission, Touched};
 use errand_task::event::{Event, PersonEvent};
 use errand_task::id::TaskId;
 use errand_task::money::Pico;
@@ -113,7 +113,7 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         contract: body.contract,
         name: body.name.clone(),
         directory: body.directory.into(),
-        base: body.base,
+        start: start(body.base, body.dirty)?,
         base_url: body.base_url,
         key: SecretString::from(body.key),
         trusts: body.trusts,
@@ -137,9 +137,20 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         base_commit: source.base_commit.to_string(),
         base_name: source.base_name,
         n_uncommitted: source.n_uncommitted,
+        uncommitted: examined.uncommitted,
+        dirty: source.dirty,
         other_endpoint,
         notices: examined.notices,
     }))
+}
+
+fn start(base: Option<String>, is_dirty: bool) -> Result<Start, Failure> {
+    match (base, is_dirty) {
+        (base, false) => Ok(Start::at(base)),
+        (None, true) => Ok(Start::Checkout),
+        (Some(_), true) => Err(Failure::usage("a task starts from a revision or from the checkout, not from both")
+            .hint("leave out --base or --dirty")),
+    }
 }
 
 async fn show(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Detail> {
@@ -273,7 +284,7 @@ fn applied(touched: Touched) -> api::Applied {
 
 /// What the files of a repository would run; whether that is trusted, the person's own file says.
 async fn look(State(daemon): State<Daemon>, Json(body): Json<api::Look>) -> Answer<api::Repository> {
-    let (source, files) = daemon.supervisor.look(body.directory.as_ref(), body.base.as_deref()).await?;
+    let Looked { source, files, .. } = daemon.supervisor.look(body.directory.as_ref(), Start::at(body.base)).await?;
     let sha256 = (!files.runs.is_empty()).then(|| files.runs.digest());
     Ok(Json(api::Repository {
         repository: source.repository,

@@ -30,6 +30,7 @@ pub fn detail(state: &State) -> Detail {
         repository: summary.repository,
         model: summary.model,
         base_commit: state.submitted.source.base_commit.to_string(),
+        dirty: state.submitted.source.dirty.clone(),
         result_tree: result.map(|result| result.tree.to_string()),
         workspace: state
             .workspace

@@ -19,6 +19,7 @@ mod changes;
 mod clean_up;
 mod conversation;
 mod crashes;
+mod dirty;
 mod faults;
 mod follow_up;
 mod jobs;
