@@ -34,6 +34,13 @@ pub struct Batch {
     pub at_ms: i64,
 }
 
+/// A task that was taken out of the lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    pub summary: Summary,
+    pub at_ms: i64,
+}
+
 /// Something was committed: the task's newest event has this number.
 #[derive(Clone, Debug)]
 pub struct Committed {
@@ -95,6 +102,12 @@ pub trait Store: Send + Sync {
 
     /// Takes the task out of the lists. Its events and costs stay in the journal.
     fn remove(&self, task: &TaskId, at_ms: i64) -> Answer<'_, ()>;
+
+    /// Puts a removed task back into the lists.
+    fn restore(&self, task: &TaskId) -> Answer<'_, ()>;
+
+    /// The removed tasks, the one that was removed last first.
+    fn removed(&self) -> Answer<'_, Vec<Removed>>;
 
     /// Told after each commit of events. A receiver that lags misses notices, not events: it reads from its own offset.
     fn subscribe(&self) -> broadcast::Receiver<Committed>;

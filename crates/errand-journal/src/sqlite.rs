@@ -1,7 +1,7 @@
 //! The journal in one SQLite file: WAL, `synchronous=FULL`, one writer thread, readers on their own connection.
 
 use crate::writer::{self, Checksum, NO_CHECKSUM, Request, Work};
-use crate::{Answer, Batch, Committed, LedgerRow, Store, StoreError, file, schema};
+use crate::{Answer, Batch, Committed, LedgerRow, Removed, Store, StoreError, file, schema};
 use errand_task::contract::Mode;
 use errand_task::id::{Digest, Seq, TaskId};
 use errand_task::money::Pico;
@@ -103,6 +103,15 @@ impl Store for Sqlite {
         Box::pin(async move { removed.await.map(drop) })
     }
 
+    fn restore(&self, task: &TaskId) -> Answer<'_, ()> {
+        let restored = self.ask(task, Work::Restore);
+        Box::pin(async move { restored.await.map(drop) })
+    }
+
+    fn removed(&self) -> Answer<'_, Vec<Removed>> {
+        self.query(read_removed)
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Committed> {
         self.notices.subscribe()
     }
@@ -145,12 +154,24 @@ fn read_summaries(connection: &Connection) -> Result<Vec<Summary>, StoreError> {
     let sql =
         "SELECT id, created_at_ms, summary FROM tasks WHERE removed_at_ms IS NULL ORDER BY created_at_ms DESC, id";
     let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
-    let lines = statement.query_and_then([], |row| {
-        let id = TaskId::new(row.get_ref(0)?.as_str()?);
-        let line = row.get::<_, String>(2).ok().and_then(|line| serde_json::from_str(&line).ok());
-        Ok(line.unwrap_or_else(|| line_again(connection, id, row.get(1).unwrap_or_default())))
-    });
+    let lines = statement.query_and_then([], |row| summary_in(connection, row));
     lines.map_err(unreadable)?.collect::<rusqlite::Result<_>>().map_err(unreadable)
+}
+
+fn read_removed(connection: &Connection) -> Result<Vec<Removed>, StoreError> {
+    let sql = "SELECT id, created_at_ms, summary, removed_at_ms FROM tasks WHERE removed_at_ms IS NOT NULL
+               ORDER BY removed_at_ms DESC, created_at_ms DESC, id";
+    let mut statement = connection.prepare_cached(sql).map_err(unreadable)?;
+    let lines =
+        statement.query_and_then([], |row| Ok(Removed { summary: summary_in(connection, row)?, at_ms: row.get(3)? }));
+    lines.map_err(unreadable)?.collect::<rusqlite::Result<_>>().map_err(unreadable)
+}
+
+/// The line of a row that begins with id, time and line.
+fn summary_in(connection: &Connection, row: &rusqlite::Row<'_>) -> rusqlite::Result<Summary> {
+    let id = TaskId::new(row.get_ref(0)?.as_str()?);
+    let line = row.get::<_, String>(2).ok().and_then(|line| serde_json::from_str(&line).ok());
+    Ok(line.unwrap_or_else(|| line_again(connection, id, row.get(1).unwrap_or_default())))
 }
 
 /// The line of a task whose own cannot be read: from its events, or at least with its name and what is wrong.

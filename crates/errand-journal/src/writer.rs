@@ -28,9 +28,10 @@ pub struct Request {
 pub enum Work {
     Append { expected: Seq, batch: Batch },
     Remove { at_ms: i64 },
+    Restore,
 }
 
-/// The records that were written; a removal writes none.
+/// The records that were written; a removal and its undoing write none.
 pub type Written = Result<Vec<Record>, StoreError>;
 
 pub fn checksum(before: &Checksum, task: &TaskId, seq: Seq, at_ms: i64, body: &str) -> Checksum {
@@ -81,6 +82,7 @@ fn write(connection: &mut Connection, work: Vec<(TaskId, Work)>) -> rusqlite::Re
         let outcome = match work {
             Work::Append { expected, batch } => append(&savepoint, &task, expected, batch),
             Work::Remove { at_ms } => remove(&savepoint, task, at_ms),
+            Work::Restore => restore(&savepoint, task),
         };
         answers.push(match outcome {
             Ok(Ok(records)) => savepoint.commit().map(|()| Ok(records))?,
@@ -163,6 +165,13 @@ fn remove(connection: &Connection, task: TaskId, at_ms: i64) -> rusqlite::Result
         .prepare_cached("UPDATE tasks SET removed_at_ms = ?2 WHERE id = ?1 AND removed_at_ms IS NULL")?
         .execute(params![task.as_str(), at_ms])?;
     Ok(if n_removed == 0 { Err(StoreError::NoTask(task)) } else { Ok(Vec::new()) })
+}
+
+fn restore(connection: &Connection, task: TaskId) -> rusqlite::Result<Written> {
+    let n_restored = connection
+        .prepare_cached("UPDATE tasks SET removed_at_ms = NULL WHERE id = ?1 AND removed_at_ms IS NOT NULL")?
+        .execute([task.as_str()])?;
+    Ok(if n_restored == 0 { Err(StoreError::NoTask(task)) } else { Ok(Vec::new()) })
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {

@@ -1,14 +1,18 @@
 //! Reading and taking a result: its patch, apply, branch, undo. Bound to the tree the person saw.
 
 use crate::refusal::{Refusal, RefusalKind};
+use crate::shared::Shared;
 use crate::supervisor::Supervisor;
 use errand_task::event::{Event, ReviewEvent};
-use errand_task::id::{TaskId, TreeId};
+use errand_task::facts::Source;
+use errand_task::id::{CommitId, TaskId, TreeId};
 use errand_task::state::State;
 use errand_workspace::apply::{self, BlockReason, Blocker, Deed, Outcome, Selection, Undone};
 use errand_workspace::branch::{BranchError, NewCommit, write_branch};
 use errand_workspace::diff::patch;
-use errand_workspace::source::Source;
+use errand_workspace::dirty;
+use errand_workspace::ledger::Ledger;
+use errand_workspace::source;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -50,7 +54,7 @@ impl Supervisor {
         let (shared, facts, wanted) = (Arc::clone(&self.shared), state.submitted.source.clone(), tree.clone());
         let outcome = blocking(move || {
             let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
-            let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
+            let source = source::Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
             let plan = |selection: Selection<'_>| {
                 apply::plan(&ledger, &source, &shared.home, &base, &wanted, selection).map_err(Refusal::internal)
             };
@@ -106,8 +110,14 @@ impl Supervisor {
         let (branch, at) = (name.to_owned(), crate::clock::now_ms() / 1_000);
         let commit = blocking(move || {
             let ledger = shared.ledger_of_task(&facts).map_err(Refusal::internal)?;
-            let source = Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
-            let new = NewCommit { parent: &facts.base_commit, tree: &wanted, message: &message, at };
+            let source = source::Source::open(&shared.git, Path::new(&facts.repository)).map_err(Refusal::internal)?;
+            let (parent, wanted) = match &facts.dirty {
+                None => (facts.base_commit.clone(), wanted),
+                Some(dirty) => {
+                    (dirty.head.clone(), without_uncommitted(&shared, &ledger, &facts, &dirty.head, &wanted)?)
+                }
+            };
+            let new = NewCommit { parent: &parent, tree: &wanted, message: &message, at };
             write_branch(&ledger, &source, &branch, &new).map_err(|error| match error {
                 BranchError::BadName(_) | BranchError::Exists(_) | BranchError::Clashes(_) => {
                     Refusal::usage(error, "choose another name")
@@ -122,7 +132,13 @@ impl Supervisor {
         let event = ReviewEvent::Branched { tree, branch: name.to_owned(), commit };
         self.tell(task, vec![Event::Review(event)]).await?;
         let files = state.result.into_iter().flat_map(|result| result.diff).map(|change| change.path).collect();
-        Ok(Touched { target: format!("branch {name}"), files, skipped: Vec::new() })
+        let skipped = match &state.submitted.source.dirty {
+            Some(dirty) if dirty.n_changed > 0 => {
+                vec!["your uncommitted changes; the checks ran with them, so check the branch by itself".to_owned()]
+            }
+            Some(_) | None => Vec::new(),
+        };
+        Ok(Touched { target: format!("branch {name}"), files, skipped })
     }
 
     /// Takes the last apply back.
@@ -177,6 +193,25 @@ fn takeable(state: &State, seen: Option<&str>) -> Result<(TreeId, TreeId), Refus
         ));
     }
     Ok((workspace.base_tree.clone(), result.tree.clone()))
+}
+
+/// The result's changes on the person's commit alone: a branch must not take their uncommitted changes along.
+fn without_uncommitted(
+    shared: &Shared,
+    ledger: &Ledger,
+    facts: &Source,
+    head: &CommitId,
+    result: &TreeId,
+) -> Result<TreeId, Refusal> {
+    let head = ledger.tree_of(head).map_err(Refusal::internal)?;
+    let base = ledger.tree_of(&facts.base_commit).map_err(Refusal::internal)?;
+    let merged = dirty::onto_head(ledger, &shared.home, [&head, &base, result]).map_err(Refusal::internal)?;
+    merged.map_err(|paths| {
+        Refusal::usage(
+            format!("no branch was made: the result builds on your uncommitted changes of {}", paths.join(", ")),
+            "apply it to the checkout and commit both there",
+        )
+    })
 }
 
 fn commit_message(state: &State) -> String {

@@ -5,9 +5,11 @@
 
 mod acceptance;
 pub mod claims;
+mod clean_up;
 mod clock;
 mod commands;
 mod credentials;
+mod disk;
 mod live;
 mod materials;
 mod perform;
@@ -21,7 +23,8 @@ mod supervisor;
 mod worker;
 
 pub use acceptance::Touched;
+pub use disk::{DiskUse, RepositoryUse, TaskUse};
 pub use refusal::{Refusal, RefusalKind};
 pub use repository_files::RepositoryFiles;
-pub use shared::Config;
-pub use supervisor::{Accepted, Examined, Moves, Received, Submission, Supervisor};
+pub use shared::{Config, Person};
+pub use supervisor::{Accepted, Examined, Looked, Moves, Received, Start, Submission, Supervisor};

@@ -35,6 +35,9 @@ pub enum Failed {
     Store(#[from] StoreError),
     #[error("{0}")]
     Internal(String),
+    /// The workspace is not there any more.
+    #[error("the workspace was deleted")]
+    Lost,
 }
 
 impl Failed {
@@ -61,16 +64,43 @@ impl Desk {
     /// Performs one action and notes what came of it. Broken off at any point, the journal shows how far it came.
     pub async fn perform(&mut self, action: Action) -> Result<(), Failed> {
         let state = self.live.state().await;
+        let outcome = self.perform_in(&state, action).await;
+        match outcome {
+            // Whatever failed, it failed for want of the workspace.
+            Err(Failed::Internal(_)) if self.check_there(&state).is_err() => Err(Failed::Lost),
+            outcome => outcome,
+        }
+    }
+
+    async fn perform_in(&mut self, state: &State, action: Action) -> Result<(), Failed> {
         match action {
-            Action::PrepareWorkspace => self.prepare(&state).await,
-            Action::RunCheck { phase, index } => self.check(&state, phase, index).await,
-            Action::Brief => self.brief(&state).await,
-            Action::CallModel { step, attempt } => self.call_model(&state, step, attempt).await,
-            Action::CallTools => self.call_tools(&state).await,
-            Action::InspectResult => self.inspect(&state).await,
+            Action::PrepareWorkspace => self.prepare(state).await,
+            Action::RunCheck { phase, index } => self.check(state, phase, index).await,
+            Action::Brief => self.brief(state).await,
+            Action::CallModel { step, attempt } => self.call_model(state, step, attempt).await,
+            Action::CallTools => self.call_tools(state).await,
+            Action::InspectResult => self.inspect(state).await,
             // The loop's own: nothing to perform.
             Action::Rest | Action::WaitUntil { .. } | Action::Record(_) => Ok(()),
         }
+    }
+
+    /// The workspace was found gone: its commands end, and what comes next is done in another one.
+    pub async fn let_go(&mut self) {
+        self.break_off().await;
+        self.tools = None;
+    }
+
+    /// A workspace that was prepared must be there. A folder that took its place is another one.
+    fn check_there(&self, state: &State) -> Result<(), Failed> {
+        let is_there = match (&self.tools, &state.workspace) {
+            (Some(context), _) => context.workspace.check_there().is_ok(),
+            (None, Some(workspace)) => {
+                workspace.is_gone || Workspace::is_there(&workspace_dir(&self.shared, &state.id))
+            }
+            (None, None) => true,
+        };
+        if is_there { Ok(()) } else { Err(Failed::Lost) }
     }
 
     /// An action was broken off: its commands end now, and how they ended is noted.

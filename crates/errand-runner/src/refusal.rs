@@ -1,6 +1,7 @@
 //! Why errand does not do what it was asked, in the words of the person.
 
 use errand_journal::StoreError;
+use errand_workspace::dirty::DirtyError;
 use errand_workspace::source::SourceError;
 
 /// Why errand does not do what it was asked, in the words of the person.
@@ -34,6 +35,20 @@ impl From<StoreError> for Refusal {
         match &error {
             StoreError::NoTask(_) => Self::usage(error, "errand ls shows the tasks"),
             _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<DirtyError> for Refusal {
+    fn from(error: DirtyError) -> Self {
+        match &error {
+            DirtyError::TooMuch => Self::usage(error, "commit it, or have .gitignore name what the task does not need"),
+            DirtyError::Io { .. } => Self {
+                kind: RefusalKind::Environment,
+                text: error.to_string(),
+                hint: Some("look at its permissions".to_owned()),
+            },
+            DirtyError::Ledger(_) => Self::internal(error),
         }
     }
 }

@@ -5,13 +5,16 @@ use crate::progress::Progress;
 use crate::refusal::Refusal;
 use crate::repository_files::RepositoryFiles;
 use crate::secrets::Secrets;
+use crate::supervisor::Start;
 use errand_journal::Store;
 use errand_model::client::Client;
 use errand_model::prices::Prices;
 use errand_task::facts::Source as SourceFacts;
 use errand_task::id::TaskId;
+use errand_workspace::dirty;
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
+use errand_workspace::objects::ObjectFormat;
 use errand_workspace::sandbox::Sandbox;
 use errand_workspace::source::Source;
 use std::collections::HashMap;
@@ -19,6 +22,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Uncommitted changes that are named to the person.
+const UNCOMMITTED_NAMED: usize = 5;
+
+/// Where the person's own git settings are.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub home: PathBuf,
+    /// `~/.config`, or what they put in its place.
+    pub config_home: PathBuf,
+}
 
 /// What the supervisor works with.
 pub struct Config {
@@ -31,6 +45,7 @@ pub struct Config {
     pub prices: Prices,
     /// Where the daemon's log learns what it must not say.
     pub secrets: Secrets,
+    pub person: Option<Person>,
     /// Version of errand, for the journal.
     pub version: String,
 }
@@ -45,6 +60,7 @@ pub struct Shared {
     pub prices: Prices,
     pub credentials: Credentials,
     pub secrets: Secrets,
+    person: Option<Person>,
     /// Version of errand, for the journal.
     pub version: String,
     ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
@@ -59,6 +75,7 @@ impl Shared {
         Ok(Self {
             credentials: Credentials::open(&config.home, config.secrets.clone())?,
             secrets: config.secrets,
+            person: config.person,
             home: config.home,
             store: config.store,
             git: config.git,
@@ -91,7 +108,17 @@ impl Shared {
         {
             return Ok(ledger);
         }
-        let source = Source::open(&self.git, Path::new(&facts.repository)).map_err(|error| error.to_string())?;
+        let checkout = Path::new(&facts.repository);
+        let source = match Source::open(&self.git, checkout) {
+            Ok(source) => source,
+            // A repository that is gone or moved: what the ledger holds of it is still there.
+            Err(error) => {
+                let format = ObjectFormat::of_hex(facts.base_commit.as_str()).ok_or_else(|| error.to_string())?;
+                let ledger = Ledger::open(&self.git, &self.home, checkout, format);
+                let whole = ledger.filter(|ledger| ledger.tree_of(&facts.base_commit).is_ok());
+                return whole.map(Arc::new).ok_or_else(|| error.to_string());
+            }
+        };
         let ledger = self.ledger(&source)?;
         ledger.bring_base(&source, &facts.base_commit).map_err(|error| error.to_string())?;
         Ok(ledger)
@@ -109,19 +136,33 @@ impl Shared {
         Ok(ledger)
     }
 
-    /// Finds the repository, brings the base into the ledger, counts what the task will not see.
-    pub fn source_facts(&self, directory: &Path, base: Option<&str>) -> Result<SourceFacts, Refusal> {
+    /// Finds the repository, brings the base into the ledger, names what the task will not see.
+    pub fn source_facts(&self, directory: &Path, start: &Start) -> Result<(SourceFacts, Vec<String>), Refusal> {
         let source = Source::open(&self.git, directory).map_err(Refusal::from)?;
-        let base = source.resolve(base.unwrap_or("HEAD")).map_err(Refusal::from)?;
+        let revision = match start {
+            Start::Revision(revision) => revision,
+            Start::Head | Start::Checkout => "HEAD",
+        };
+        let base = source.resolve(revision).map_err(Refusal::from)?;
+        let excludes =
+            self.person.as_ref().map(|person| dirty::excludes_of(&self.git, &person.home, &person.config_home));
         let ledger = self.ledger(&source).map_err(Refusal::internal)?;
         ledger.bring_base(&source, &base.commit).map_err(Refusal::internal)?;
-        let n_uncommitted = source.n_uncommitted(&ledger, &base.commit).map_err(Refusal::internal)?;
-        Ok(SourceFacts {
+        let facts = |base_commit, n_uncommitted, dirty| SourceFacts {
             repository: source.repository(),
-            base_commit: base.commit,
-            base_name: base.name,
+            base_commit,
+            base_name: base.name.clone(),
             n_uncommitted,
-        })
+            dirty,
+        };
+        if *start == Start::Checkout {
+            let at = crate::clock::now_ms() / 1_000;
+            let (commit, dirty) = dirty::take(&ledger, &source, &base.commit, excludes.as_deref(), at)?;
+            return Ok((facts(commit, 0, Some(dirty)), Vec::new()));
+        }
+        let uncommitted = source.uncommitted(&ledger, &base.commit, excludes.as_deref()).map_err(Refusal::internal)?;
+        let first = uncommitted.paths.into_iter().take(UNCOMMITTED_NAMED).collect();
+        Ok((facts(base.commit.clone(), uncommitted.n, None), first))
     }
 
     /// What the base's own files ask for.

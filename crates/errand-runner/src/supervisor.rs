@@ -40,11 +40,34 @@ pub struct Submission {
     pub contract: Contract,
     pub name: Option<String>,
     pub directory: PathBuf,
-    pub base: Option<String>,
+    pub start: Start,
     pub base_url: String,
     pub key: SecretString,
     /// What repositories may run, by the person's word.
     pub trusts: Vec<Trust>,
+}
+
+/// What of the repository a task starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    Head,
+    Revision(String),
+    /// The checkout as it is, with its uncommitted changes.
+    Checkout,
+}
+
+impl Start {
+    /// Without a revision it is HEAD.
+    pub fn at(revision: Option<String>) -> Self {
+        revision.map_or(Self::Head, Self::Revision)
+    }
+
+    fn revision(&self) -> Option<&str> {
+        match self {
+            Self::Revision(revision) => Some(revision),
+            Self::Head | Self::Checkout => None,
+        }
+    }
 }
 
 /// What a submission comes to.
@@ -53,10 +76,21 @@ pub struct Examined {
     /// The full id of the model.
     pub model: String,
     pub source: SourceFacts,
+    /// The first of the uncommitted changes that the task does not see.
+    pub uncommitted: Vec<String>,
     /// The person's terms, with what the repository's own files may add to them.
     pub contract: Contract,
     /// What the repository's own files asked for, and what came of it.
     pub notices: Vec<String>,
+}
+
+/// A repository as a submission finds it.
+#[derive(Debug)]
+pub struct Looked {
+    pub source: SourceFacts,
+    /// The first of the uncommitted changes that are not in the base.
+    pub uncommitted: Vec<String>,
+    pub files: RepositoryFiles,
 }
 
 /// A submission that may be stored: no key stands in it but the one in its place.
@@ -115,7 +149,7 @@ impl Supervisor {
         let terms = [
             Some(contract.as_str()),
             submission.name.as_deref(),
-            submission.base.as_deref(),
+            submission.start.revision(),
             Some(&submission.base_url),
             Some(&directory),
         ];
@@ -136,7 +170,7 @@ impl Supervisor {
         if let Some(name) = &submission.name {
             check_name(name, &names)?;
         }
-        let (source, files) = self.look(&submission.directory, submission.base.as_deref()).await?;
+        let Looked { source, uncommitted, files } = self.look(&submission.directory, submission.start.clone()).await?;
         let mut contract = submission.contract.clone();
         let mut notices = files.apply(&mut contract, &source.repository, &submission.trusts);
         if !contract.include.is_empty() {
@@ -148,17 +182,16 @@ impl Supervisor {
             contract.include = found;
             notices.extend(told);
         }
-        Ok(Examined { model, source, contract, notices })
+        Ok(Examined { model, source, uncommitted, contract, notices })
     }
 
     /// The repository at `directory`, its base, and what the base's own files ask for.
-    pub async fn look(&self, directory: &Path, base: Option<&str>) -> Result<(SourceFacts, RepositoryFiles), Refusal> {
+    pub async fn look(&self, directory: &Path, start: Start) -> Result<Looked, Refusal> {
         let (shared, directory) = (Arc::clone(&self.shared), directory.to_owned());
-        let base = base.map(str::to_owned);
         let look = move || {
-            let source = shared.source_facts(&directory, base.as_deref())?;
+            let (source, uncommitted) = shared.source_facts(&directory, &start)?;
             let files = shared.repository_files(&source)?;
-            Ok((source, files))
+            Ok(Looked { source, uncommitted, files })
         };
         tokio::task::spawn_blocking(look).await.map_err(Refusal::internal)?
     }
@@ -229,18 +262,17 @@ impl Supervisor {
     /// The task a person means: an id, a unique prefix of one, or a name.
     pub async fn resolve(&self, text: &str) -> Result<Summary, Refusal> {
         let all = self.shared.store.summaries().await?;
-        let exact = all.iter().find(|task| task.id.as_str() == text || task.name.as_deref() == Some(text));
-        if let Some(task) = exact {
-            return Ok(task.clone());
+        if let Some(task) = meant(text, &all)? {
+            return Ok(task);
         }
-        let mut near = all.iter().filter(|task| text.len() >= 2 && task.id.as_str().starts_with(text));
-        match (near.next(), near.next()) {
-            (Some(task), None) => Ok(task.clone()),
-            (Some(_), Some(_)) => {
-                Err(Refusal::usage(format!("`{text}` is the start of several task ids"), "give more of it"))
-            }
-            (None, _) => Err(Refusal::usage(format!("there is no task `{text}`"), "errand ls shows the tasks")),
-        }
+        let removed: Vec<_> = self.shared.store.removed().await?.into_iter().map(|removed| removed.summary).collect();
+        Err(match meant(text, &removed) {
+            Ok(Some(task)) => Refusal::usage(
+                format!("task {} was removed", task.id),
+                format!("bring it back with: errand undo rm {}", task.id),
+            ),
+            Ok(None) | Err(_) => Refusal::usage(format!("there is no task `{text}`"), "errand ls shows the tasks"),
+        })
     }
 
     /// Writes into a task's journal through its worker, starting one if it rests. Answers with the state after.
@@ -299,26 +331,6 @@ impl Supervisor {
             .ok_or_else(|| Refusal::internal(format!("the journal of task {task} does not begin with a submission")))
     }
 
-    /// Takes a resting task out of the lists; its workspace goes, its result stays in the ledger.
-    pub async fn remove(&self, task: &TaskId) -> Result<(), Refusal> {
-        let state = self.state(task).await?;
-        if !state.status().is_resting() {
-            return Err(Refusal::usage(
-                format!("task {task} is still working"),
-                format!("stop it first: errand stop {task}"),
-            ));
-        }
-        self.shared.store.remove(task, now_ms()).await?;
-        let (home, task) = (self.shared.home.clone(), task.clone());
-        let clean = move || {
-            for place in ["workspaces", "checks"] {
-                // What stays is deleted with the trash at the next start.
-                let _ = state_dir::discard(&home, &home.join(place).join(task.as_str()));
-            }
-        };
-        tokio::task::spawn_blocking(clean).await.map_err(Refusal::internal)
-    }
-
     pub fn n_working(&self) -> usize {
         self.lock().len()
     }
@@ -334,6 +346,26 @@ impl Supervisor {
     /// The inbox of the task's worker, which is started if there is none.
     fn employ(self: &Arc<Self>, task: &TaskId) -> mpsc::Sender<Command> {
         self.employ_with(task, None)
+    }
+
+    /// The seat of the task's worker, for someone who must not meet one: what people say waits in the answered inbox.
+    /// `None` when a worker has it.
+    pub(crate) fn take_seat(&self, task: &TaskId) -> Option<mpsc::Receiver<Command>> {
+        let mut workers = self.lock();
+        if workers.get(task).is_some_and(|inbox| !inbox.is_closed()) {
+            return None;
+        }
+        let (inbox, commands) = mpsc::channel(INBOX);
+        workers.insert(task.clone(), inbox);
+        Some(commands)
+    }
+
+    /// Gives the seat back; to a worker when somebody spoke meanwhile.
+    pub(crate) fn leave_seat(self: Arc<Self>, live: Live, mut commands: mpsc::Receiver<Command>) {
+        let task = live.id.clone();
+        if !self.dismiss(&task, &mut commands) {
+            tokio::spawn(self.work(task, Some(live), commands));
+        }
     }
 
     fn employ_with(self: &Arc<Self>, task: &TaskId, live: Option<Live>) -> mpsc::Sender<Command> {
@@ -415,6 +447,22 @@ impl Supervisor {
     }
 }
 
+/// The task a person means: an id, a name, or a unique start of an id.
+pub(crate) fn meant(text: &str, tasks: &[Summary]) -> Result<Option<Summary>, Refusal> {
+    let by_id = || tasks.iter().find(|task| task.id.as_str() == text);
+    let by_name = || tasks.iter().find(|task| task.name.as_deref() == Some(text));
+    if let Some(task) = by_id().or_else(by_name) {
+        return Ok(Some(task.clone()));
+    }
+    let mut near = tasks.iter().filter(|task| text.len() >= 2 && task.id.as_str().starts_with(text));
+    match (near.next(), near.next()) {
+        (Some(_), Some(_)) => {
+            Err(Refusal::usage(format!("`{text}` is the start of several task ids"), "give more of it"))
+        }
+        (found, _) => Ok(found.cloned()),
+    }
+}
+
 /// A name can stand where an id can, so it must not look like one, and be there once.
 fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
     let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -423,6 +471,9 @@ fn check_name(name: &str, tasks: &[Summary]) -> Result<(), Refusal> {
             format!("`{name}` cannot be a task name"),
             "use up to 40 letters, digits, -, _ and .",
         ));
+    }
+    if name == "rm" {
+        return Err(Refusal::usage("`rm` is a word of errand undo", "choose another name"));
     }
     if name.len() <= 8 && name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(Refusal::usage(format!("`{name}` looks like a task id"), "choose another name"));

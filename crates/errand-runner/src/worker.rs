@@ -7,7 +7,7 @@ use crate::private_files;
 use crate::shared::Shared;
 use errand_task::action::Action;
 use errand_task::decide::decide;
-use errand_task::event::{Event, PersonEvent, TaskEvent};
+use errand_task::event::{Event, PersonEvent, TaskEvent, WorkspaceEvent};
 use errand_task::verdict::End;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -56,6 +56,10 @@ pub async fn run(shared: &Arc<Shared>, live: &Arc<Live>, inbox: &mut mpsc::Recei
         };
         match outcome {
             Ok(()) => {}
+            Err(Failed::Lost) => {
+                desk.let_go().await;
+                live.note(vec![Event::Workspace(WorkspaceEvent::Lost)], Vec::new()).await;
+            }
             Err(Failed::Store(error)) => return Left::Broken(error.to_string()),
             Err(Failed::Internal(text)) => {
                 live.note(vec![Event::Task(TaskEvent::Ended { end: End::Internal { text } })], Vec::new()).await;

@@ -78,8 +78,35 @@ pub enum PersonEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkspaceEvent {
-    Prepared { root: String, tree: TreeId, duration_ms: u64 },
-    PrepareFailed { text: String },
+    Prepared {
+        root: String,
+        tree: TreeId,
+        duration_ms: u64,
+        /// Dependency folders of the person's checkout that lie over the base, by path.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        layers: Vec<String>,
+        /// What the person should know of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    PrepareFailed {
+        text: String,
+    },
+    /// A clean-up removes the folder; its files are stored as `tree` before it does. Made anew when something needs it.
+    Removed {
+        tree: TreeId,
+    },
+    /// The folder is not there any more, and it was not errand that removed it.
+    Lost,
+    /// Made anew from the last snapshot, with the setup commands that had run.
+    Remade {
+        root: String,
+        tree: TreeId,
+        duration_ms: u64,
+        /// The setup command that failed this time, and how; absent means none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        setup_failed: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +237,9 @@ impl Event {
             Self::Person(PersonEvent::Resumed) => "person.resumed",
             Self::Workspace(WorkspaceEvent::Prepared { .. }) => "workspace.prepared",
             Self::Workspace(WorkspaceEvent::PrepareFailed { .. }) => "workspace.prepare_failed",
+            Self::Workspace(WorkspaceEvent::Removed { .. }) => "workspace.removed",
+            Self::Workspace(WorkspaceEvent::Lost) => "workspace.lost",
+            Self::Workspace(WorkspaceEvent::Remade { .. }) => "workspace.remade",
             Self::Model(ModelEvent::Requested { .. }) => "model.requested",
             Self::Model(ModelEvent::Received { .. }) => "model.received",
             Self::Model(ModelEvent::Failed { .. }) => "model.failed",

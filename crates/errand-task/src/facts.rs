@@ -14,6 +14,22 @@ pub struct Source {
     pub base_name: String,
     /// Files with uncommitted changes at submission; they are not part of the base.
     pub n_uncommitted: u32,
+    /// The base is the checkout as it was, with its uncommitted changes; absent means it is a commit of the person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<Dirty>,
+}
+
+/// What a base holds beyond the person's commit. The base commit is one of errand's own then, its parent is `head`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dirty {
+    pub head: CommitId,
+    /// Files that differ from it.
+    pub n_changed: u32,
+    /// The first of them.
+    pub changed: Vec<String>,
+    /// The first of what could not be stored, each with the reason.
+    pub left_out: Vec<String>,
+    pub n_left_out: u32,
 }
 
 /// Where the model is reached. The key is elsewhere; endpoint and key travel as one pair.

@@ -40,6 +40,10 @@ pub struct State {
     pub submitted: Submitted,
     pub workspace: Option<Workspace>,
     pub prepare_failed: Option<String>,
+    /// The newest state of the files that is known to be stored.
+    pub snapshot: Option<TreeId>,
+    /// Paths that changed since.
+    pub unsaved: Vec<String>,
     pub setup: Vec<CheckRecord>,
     pub baseline: Vec<CheckRecord>,
     pub brief: Option<Brief>,
@@ -87,6 +91,8 @@ pub struct Submitted {
 pub struct Workspace {
     pub root: String,
     pub base_tree: TreeId,
+    /// Its folder is not there; it is made anew when something needs it.
+    pub is_gone: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -142,6 +148,8 @@ pub struct Turn {
     pub n_nudges: u32,
     /// How often it was told that its answer was cut.
     pub n_cuts: u32,
+    /// How often somebody removed its workspace.
+    pub n_losses: u32,
     pub stop_requested: bool,
     pub unaffordable: Option<Unaffordable>,
     pub parked: Option<Parked>,
@@ -233,6 +241,8 @@ impl State {
             },
             workspace: None,
             prepare_failed: None,
+            snapshot: None,
+            unsaved: Vec::new(),
             setup: Vec::new(),
             baseline: Vec::new(),
             brief: None,
@@ -272,10 +282,7 @@ impl State {
         match &record.event {
             Event::Task(event) => self.apply_task(event, record.at_ms),
             Event::Person(event) => self.apply_person(event, record.at_ms),
-            Event::Workspace(WorkspaceEvent::Prepared { root, tree, duration_ms: _ }) => {
-                self.workspace = Some(Workspace { root: root.clone(), base_tree: tree.clone() });
-            }
-            Event::Workspace(WorkspaceEvent::PrepareFailed { text }) => self.prepare_failed = Some(text.clone()),
+            Event::Workspace(event) => self.apply_workspace(event),
             Event::Model(event) => self.apply_model(event, record.at_ms),
             Event::Tool(event) => self.apply_tool(event),
             Event::Check(event) => self.apply_check(event),
@@ -303,6 +310,46 @@ impl State {
             }
             TaskEvent::Ended { end } => self.turn.ended = Some(Ended { end: end.clone(), at_ms }),
         }
+    }
+
+    fn apply_workspace(&mut self, event: &WorkspaceEvent) {
+        match event {
+            WorkspaceEvent::Prepared { root, tree, .. } => {
+                self.workspace = Some(Workspace { root: root.clone(), base_tree: tree.clone(), is_gone: false });
+                self.saved(tree);
+            }
+            WorkspaceEvent::PrepareFailed { text } => self.prepare_failed = Some(text.clone()),
+            WorkspaceEvent::Removed { tree } => {
+                // Somebody may have worked in it since: the next look at the result is a new one.
+                self.n_touches += u32::from(self.snapshot.as_ref() != Some(tree));
+                self.saved(tree);
+                self.note_gone();
+            }
+            WorkspaceEvent::Lost => {
+                self.turn.n_losses += 1;
+                self.note_gone();
+            }
+            WorkspaceEvent::Remade { root, tree, duration_ms: _, setup_failed } => {
+                let note = remade(&self.unsaved, setup_failed.as_deref());
+                self.notes.push(Text::inline(note));
+                if let Some(workspace) = &mut self.workspace {
+                    workspace.root.clone_from(root);
+                    workspace.is_gone = false;
+                }
+                self.saved(tree);
+            }
+        }
+    }
+
+    fn note_gone(&mut self) {
+        if let Some(workspace) = &mut self.workspace {
+            workspace.is_gone = true;
+        }
+    }
+
+    fn saved(&mut self, tree: &TreeId) {
+        self.snapshot = Some(tree.clone());
+        self.unsaved.clear();
     }
 
     fn apply_person(&mut self, event: &PersonEvent, at_ms: i64) {
@@ -421,12 +468,16 @@ impl State {
         self.n_touches += 1;
         match event {
             ToolEvent::Started { call, snapshot } => {
+                if let Some(snapshot) = snapshot {
+                    self.saved(snapshot);
+                }
                 if let Some(open) = self.calls.iter_mut().find(|open| open.call.id == *call) {
                     open.started = Some(Started { snapshot: snapshot.clone() });
                 }
             }
             ToolEvent::Ended { call, output, is_error, runs, changed, duration_ms: _ } => {
                 self.n_results += 1;
+                self.unsaved.extend(changed.iter().cloned());
                 if !changed.is_empty() {
                     self.last_edit = Some(self.n_results);
                 }
@@ -439,6 +490,7 @@ impl State {
                 self.close_calls();
             }
             ToolEvent::JobsEnded { output, runs, changed } => {
+                self.unsaved.extend(changed.iter().cloned());
                 if !changed.is_empty() {
                     // Some time while they ran: every run that is there by now may be older.
                     self.last_edit = Some(self.n_results + 1);
@@ -517,6 +569,7 @@ impl State {
                 if let Some(finish) = &mut self.finish {
                     finish.inspected = Some(inspection.clone());
                 }
+                self.saved(tree);
                 self.result = Some(inspection);
             }
             FinishEvent::Rejected { .. } => {
@@ -603,6 +656,7 @@ impl Turn {
             was_told_left_out: false,
             n_nudges: 0,
             n_cuts: 0,
+            n_losses: 0,
             stop_requested: false,
             unaffordable: None,
             parked: None,
@@ -610,6 +664,24 @@ impl Turn {
             ended: None,
         }
     }
+}
+
+/// What the model is told about a workspace that was made anew.
+fn remade(unsaved: &[String], setup_failed: Option<&str>) -> String {
+    let mut text = String::from(
+        "Your workspace was removed and is made anew from its last snapshot. Files that the repository ignores, and what \
+         commands left in HOME and /tmp, are gone.",
+    );
+    if !unsaved.is_empty() {
+        let mut paths = unsaved.to_vec();
+        paths.sort();
+        paths.dedup();
+        text.push_str(&format!(" The last changes of these files may be missing, look at them: {}.", paths.join(", ")));
+    }
+    if let Some(failed) = setup_failed {
+        text.push_str(&format!(" This time setup failed: {failed}"));
+    }
+    text
 }
 
 fn is_empty_content(content: &Text) -> bool {

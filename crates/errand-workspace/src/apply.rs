@@ -295,7 +295,7 @@ fn content_of(ledger: &Ledger, entry: &TreeEntry, now: Option<&Content>) -> Resu
 }
 
 /// The clean three-way merge of the person's, the base's and the result's bytes, if there is one.
-fn merge(ledger: &Ledger, state_dir: &Path, sides: [&[u8]; 3]) -> Result<Option<Vec<u8>>, ApplyError> {
+pub(crate) fn merge(ledger: &Ledger, state_dir: &Path, sides: [&[u8]; 3]) -> Result<Option<Vec<u8>>, ApplyError> {
     if sides.iter().any(|side| side.contains(&0)) {
         return Ok(None);
     }

@@ -58,7 +58,7 @@ pub fn commit(ledger: &Ledger, new: &NewCommit<'_>) -> Result<CommitId, LedgerEr
     stored.map(|id| id.commit_id()).map_err(|source| LedgerError::Io { path: ledger.work_git(), source })
 }
 
-fn commit_bytes(new: &NewCommit<'_>) -> String {
+pub(crate) fn commit_bytes(new: &NewCommit<'_>) -> String {
     let NewCommit { parent, tree, message, at } = new;
     let who = format!("errand <errand@localhost> {at} +0000");
     let message = message.trim_end().replace('\0', "");

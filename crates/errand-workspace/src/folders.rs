@@ -23,7 +23,7 @@ impl Ledger {
         }
         for name in path.split(|&byte| byte == b'/') {
             let Node::Folder { id } = node else { return Ok(None) };
-            match self.folder(&id)?.get(name) {
+            match self.tree_folder(&id)?.get(name) {
                 Some(inner) => node = inner,
                 None => return Ok(None),
             }
@@ -70,7 +70,7 @@ impl Ledger {
         Ok(comparer.found)
     }
 
-    fn folder(&self, id: &Oid) -> Result<Arc<Folder>, LedgerError> {
+    fn tree_folder(&self, id: &Oid) -> Result<Arc<Folder>, LedgerError> {
         if let Some(folder) = lock(&self.folders).get(id) {
             return Ok(folder);
         }
@@ -90,7 +90,7 @@ impl Ledger {
 
     /// The folder with the changes made; `None` when nothing is left in it.
     fn edit_folder(&self, base: Option<&Oid>, changes: &Changes<'_>) -> Result<Option<Oid>, LedgerError> {
-        let folder = base.map(|id| self.folder(id)).transpose()?;
+        let folder = base.map(|id| self.tree_folder(id)).transpose()?;
         let (mut children, mut changed) = (Vec::new(), HashMap::new());
         for child in folder.iter().flat_map(|folder| folder.children()) {
             if changes.contains_key(child.name) {
@@ -302,7 +302,7 @@ impl Comparer<'_> {
             let id = old.or(new).map(|id| id.to_string()).unwrap_or_default();
             return Err(LedgerError::TooDeep { id });
         }
-        let read = |id: Option<Oid>| id.map(|id| self.ledger.folder(&id)).transpose();
+        let read = |id: Option<Oid>| id.map(|id| self.ledger.tree_folder(&id)).transpose();
         let (old, new) = (read(old)?, read(new)?);
         // A few objects can name each other so often that nothing holds all the paths.
         self.count([&old, &new].into_iter().flatten().map(|folder| folder.bytes.len()).sum())?;

@@ -112,6 +112,14 @@ impl Git {
         &self.inner.path
     }
 
+    /// The value of a setting in one of the person's own settings files.
+    pub(crate) fn setting(&self, file: &Path, name: &str) -> Option<String> {
+        let mut call = self.bare_call("config");
+        call.command.args(["config", "--file"]).arg(file).args(["--get", name]);
+        let value = String::from_utf8(call.output().ok()?).ok()?;
+        Some(value.trim_end_matches('\n').to_owned()).filter(|value| !value.is_empty())
+    }
+
     /// A call on one git directory; the caller adds subcommand and arguments.
     pub(crate) fn call(&self, what: &'static str, git_dir: &Path) -> Call {
         let mut call = self.bare_call(what);

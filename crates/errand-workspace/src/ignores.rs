@@ -46,6 +46,11 @@ impl Ignores {
         Ok(Self { by_folder: Mutex::new(by_folder), ..Self::default() })
     }
 
+    /// Adds the ignore file of a folder; the root is the empty path.
+    pub fn add(&mut self, folder: &[u8], text: &str) {
+        lock(&self.by_folder).insert(folder.to_owned(), Some(Arc::new(parse(text.as_bytes()))));
+    }
+
     /// Adds rules that stand below those of every ignore file.
     pub fn with_exclude(mut self, text: &str) -> Self {
         self.exclude = Some(parse(text.as_bytes()));

@@ -86,29 +86,41 @@ impl Ledger {
     /// The ledger of `source` below `state_dir`; made when it is not there.
     pub fn open_or_create(git: &Git, state_dir: &Path, source: &Source) -> Result<Self, LedgerError> {
         let format = source.format();
-        let key = format!("{}\0{format:?}", source.repository());
-        let hash = Digest::of(key.as_bytes());
-        let name: String = source
-            .name()
-            .chars()
-            .take(40)
-            .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
-            .collect();
-        let dir = state_dir.join("ledgers").join(format!("{name}-{}", hash.as_str().get(..16).unwrap_or_default()));
+        let dir = Self::folder(state_dir, source.top(), format);
         if !dir.join("ready").exists() {
             create(&dir, format).map_err(|source| LedgerError::Io { path: dir.clone(), source })?;
         }
-        Ok(Self {
+        Ok(Self::at(git, dir, source.top(), format))
+    }
+
+    /// The ledger of a checkout that may be gone itself; `None` when there is no ledger.
+    pub fn open(git: &Git, state_dir: &Path, checkout: &Path, format: ObjectFormat) -> Option<Self> {
+        let dir = Self::folder(state_dir, checkout, format);
+        dir.join("ready").exists().then(|| Self::at(git, dir, checkout, format))
+    }
+
+    /// Where the ledger of a checkout is.
+    pub fn folder(state_dir: &Path, checkout: &Path, format: ObjectFormat) -> PathBuf {
+        let key = format!("{}\0{format:?}", checkout.to_string_lossy());
+        let hash = Digest::of(key.as_bytes());
+        let name = checkout.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy());
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let name: String = name.chars().take(40).map(|c| if is_plain(c) { c } else { '_' }).collect();
+        state_dir.join("ledgers").join(format!("{name}-{}", hash.as_str().get(..16).unwrap_or_default()))
+    }
+
+    fn at(git: &Git, dir: PathBuf, checkout: &Path, format: ObjectFormat) -> Self {
+        Self {
             git: git.clone(),
             objects: ObjectStore::new(dir.join("work.git/objects"), format),
             reader: Reader::new(git.clone(), dir.join("work.git")),
             dir,
-            checkout: source.top().to_owned(),
+            checkout: checkout.to_owned(),
             trees: Mutex::default(),
             listings: Mutex::default(),
             folders: Mutex::default(),
             logs: Mutex::default(),
-        })
+        }
     }
 
     /// The path of the person's checkout.
@@ -139,6 +151,11 @@ impl Ledger {
         self.dir.join("base.git/objects")
     }
 
+    /// What keeps a base and its history.
+    pub(crate) fn base_reference(&self, id: &Oid) -> PathBuf {
+        self.dir.join(format!("base.git/refs/errand/base/{id}"))
+    }
+
     pub fn objects(&self) -> &ObjectStore {
         &self.objects
     }
@@ -148,11 +165,11 @@ impl Ledger {
         let id = Oid::parse(commit.as_str()).ok_or_else(|| missing(commit.as_str()))?;
         let base_git = self.dir.join("base.git");
         let reference = format!("refs/errand/base/{id}");
-        if base_git.join(&reference).exists() {
+        if self.base_reference(&id).exists() {
             return Ok(());
         }
         let _lock = self.lock()?;
-        if base_git.join(&reference).exists() {
+        if self.base_reference(&id).exists() {
             return Ok(());
         }
         let mut call = self.git.call("fetch", &base_git).args(["-c", "protocol.file.allow=always", "fetch", "--quiet"]);

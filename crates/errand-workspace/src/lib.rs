@@ -10,6 +10,8 @@ mod beneath;
 pub mod branch;
 pub mod command;
 pub mod diff;
+pub mod dirty;
+pub mod disk;
 pub mod files;
 mod folders;
 pub mod git;

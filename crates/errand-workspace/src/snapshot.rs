@@ -10,7 +10,7 @@ use crate::limits::{RACY, SNAPSHOT_BYTES};
 use crate::objects::{Kind, Oid};
 use crate::trees::{Edit, TreeEntry};
 use crate::upper::{self, Changes};
-use crate::walk::{self, Found, NewFolders, Rules, SkipReason, Stat, Walk};
+use crate::walk::{self, Found, NewFolders, Rules, Stat, Walk};
 use errand_task::id::TreeId;
 use std::collections::HashMap;
 use std::io;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
 
-pub use crate::walk::Skipped;
+pub use crate::walk::{SkipReason, Skipped};
 
 #[derive(Debug, Error)]
 pub enum SnapshotError {

@@ -3,14 +3,17 @@
 //! The top folder and git directory are found by looking at the file system, not by the repository's configuration,
 //! which could name a foreign folder. A `.git` that leads elsewhere counts only when that place points back.
 
+use crate::beneath::Beneath;
+use crate::dirty;
 use crate::git::{Git, GitError};
-use crate::ignores::Ignores;
 use crate::index_file;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::IGNORE_FILE_BYTES;
 use crate::objects::{ObjectFormat, Oid};
-use crate::walk::{self, Rules};
+use crate::walk::{self, NewFolders};
 use errand_task::id::CommitId;
+
+pub use crate::walk::Uncommitted;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -105,21 +108,24 @@ impl Source {
         Ok(Base { commit: id.commit_id(), name: revision.to_owned() })
     }
 
-    /// How many paths differ from `base`: changed, added or gone files, a wholly untracked folder counted once.
+    /// Which paths differ from `base`: changed, added or gone files, a wholly untracked folder as one.
     ///
-    /// The ledger must hold `base`. Stat data of the person's index saves reading unchanged files; ignore rules are those
-    /// of the base and of `.git/info/exclude`, not the person's global ones, so the number may be a few too high. Files
-    /// that git converts at checkout (line endings, filters) count as changed only when their times say so too.
-    pub fn n_uncommitted(&self, ledger: &Ledger, base: &CommitId) -> Result<u32, LedgerError> {
+    /// The ledger must hold `base`. Stat data of the person's index saves reading unchanged files. Files that git converts
+    /// at checkout (line endings, filters) count as changed only when their times say so too.
+    pub fn uncommitted(
+        &self,
+        ledger: &Ledger,
+        base: &CommitId,
+        excludes: Option<&Path>,
+    ) -> Result<Uncommitted, LedgerError> {
         let tree = ledger.tree_of(base)?;
         let entries = ledger.list_tree(&tree)?;
-        let exclude = read_small(&self.common_dir.join("info/exclude")).unwrap_or_default();
-        let ignores = Ignores::of(ledger, &entries)?.with_exclude(&exclude);
         let index = index_file::read(&self.git_dir.join("index"), ledger.format()).unwrap_or_default();
-        let rules = Rules::new(entries, ignores);
-        let n_changed = walk::count_changes(&self.top, &rules, &index, ledger.format())
-            .map_err(|source| LedgerError::Io { path: self.top.clone(), source })?;
-        Ok(u32::try_from(n_changed).unwrap_or(u32::MAX))
+        let changes = Beneath::open(&self.top).and_then(|root| {
+            let (_, walk) = dirty::rules_of(self, &root, &entries, &index, excludes, NewFolders::Count)?;
+            Ok(walk::changes(&root, walk, &entries, &index, ledger.format()))
+        });
+        changes.map_err(|source| LedgerError::Io { path: self.top.clone(), source })
     }
 
     pub(crate) fn git_dir(&self) -> &Path {
@@ -215,7 +221,7 @@ fn read_head(git: &Git, git_dir: &Path, top: &Path) -> Result<Base, SourceError>
 }
 
 /// A small text file of a repository; a FIFO in its place must not block us.
-fn read_small(path: &Path) -> io::Result<String> {
+pub(crate) fn read_small(path: &Path) -> io::Result<String> {
     use rustix::fs::{CWD, Mode, OFlags};
     let fd = rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
     let file = std::fs::File::from(fd);

@@ -1,9 +1,10 @@
 //! Trees as values: entries sorted by path, the difference of two listings, the tree of one, and what edits are.
 
-use crate::objects::{Kind, ObjectStore, Oid};
+use crate::objects::{Kind, ObjectFormat, ObjectStore, Oid, hash};
 use crate::paths;
 use std::borrow::Borrow;
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 
@@ -141,11 +142,29 @@ pub fn differences<'a>(old: &'a [TreeEntry], new: &'a [TreeEntry]) -> Vec<Differ
 
 /// Writes the tree objects of a sorted listing whose blobs are stored, and returns the root's id.
 pub fn write(store: &ObjectStore, entries: &[TreeEntry]) -> io::Result<Oid> {
-    write_folder(store, entries, 0)
+    fold_folder(entries, 0, &mut |content| store.put(Kind::Tree, content))
 }
 
-/// All `entries` share their first `depth` bytes, which end in `/` unless `depth` is 0.
-fn write_folder(store: &ObjectStore, entries: &[TreeEntry], depth: usize) -> io::Result<Oid> {
+/// The ids of all tree objects of a sorted listing.
+pub(crate) fn ids(format: ObjectFormat, entries: &[TreeEntry]) -> Vec<Oid> {
+    let mut ids = Vec::new();
+    let folded: Result<Oid, Infallible> = fold_folder(entries, 0, &mut |content| {
+        let id = hash(format, Kind::Tree, content);
+        ids.push(id);
+        Ok(id)
+    });
+    match folded {
+        Ok(_) => ids,
+    }
+}
+
+/// Calls `take` with the content of each folder's tree object, inner ones first. All `entries` share their first `depth`
+/// bytes, which end in `/` unless `depth` is 0.
+fn fold_folder<E>(
+    entries: &[TreeEntry],
+    depth: usize,
+    take: &mut impl FnMut(&[u8]) -> Result<Oid, E>,
+) -> Result<Oid, E> {
     let mut content = Vec::with_capacity(entries.len() * 48);
     let mut rest = entries;
     while let Some(first) = rest.first() {
@@ -157,7 +176,7 @@ fn write_folder(store: &ObjectStore, entries: &[TreeEntry], depth: usize) -> io:
                 // tidy: text, not a path
                 let n_inside = rest.partition_point(|entry| entry.path.starts_with(prefix));
                 let inside = rest.get(..n_inside).unwrap_or_default();
-                let id = write_folder(store, inside, prefix.len())?;
+                let id = fold_folder(inside, prefix.len(), take)?;
                 ("40000", below.get(..end).unwrap_or_default(), id, n_inside)
             }
         };
@@ -168,13 +187,12 @@ fn write_folder(store: &ObjectStore, entries: &[TreeEntry], depth: usize) -> io:
         content.extend_from_slice(id.as_bytes());
         rest = rest.get(n_used..).unwrap_or_default();
     }
-    store.put(Kind::Tree, &content)
+    take(&content)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objects::{ObjectFormat, hash};
 
     fn entry(path: &str, content: &str) -> TreeEntry {
         let id = hash(ObjectFormat::Sha1, Kind::Blob, content.as_bytes());

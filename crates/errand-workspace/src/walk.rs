@@ -12,9 +12,9 @@ use crate::objects::{Kind, ObjectFormat, Oid, hash};
 use crate::paths;
 use crate::trees::{self, EntryMode, TreeEntry};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::Path;
 use std::sync::Arc;
 
 /// What lstat says, as far as it tells whether a file changed.
@@ -121,6 +121,11 @@ impl Rules {
         Self { base, ignores }
     }
 
+    /// Adds the ignore file of a folder.
+    pub fn ignore(&mut self, folder: &[u8], text: &str) {
+        self.ignores.add(folder, text);
+    }
+
     fn has_files_below(&self, folder: &[u8]) -> bool {
         let prefix = [folder, b"/"].concat();
         let start = self.base.partition_point(|entry| entry.path < prefix);
@@ -148,7 +153,7 @@ pub(crate) struct Walk {
     pub skipped: Vec<Skipped>,
     pub n_skipped: usize,
     /// Folders without any file of the base, when asked not to enter them.
-    pub n_new_folders: usize,
+    pub new_folders: Vec<Vec<u8>>,
 }
 
 impl Walk {
@@ -164,6 +169,8 @@ impl Walk {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NewFolders {
     Enter,
+    /// Entered, but for those that are repositories of their own.
+    EnterOwn,
     Count,
 }
 
@@ -191,6 +198,15 @@ impl Walker<'_> {
             }
         }
         let n_above = path.len();
+        let is_repository = || names.iter().any(|name| paths::is_dot_git(name.to_bytes()));
+        if self.new_folders == NewFolders::EnterOwn
+            && n_above > 0
+            && is_repository()
+            && !self.rules.has_files_below(path)
+        {
+            self.skip(path, SkipReason::NestedRepository);
+            return Ok(());
+        }
         for name in names {
             if n_above > 0 {
                 path.push(b'/');
@@ -236,7 +252,7 @@ impl Walker<'_> {
                     return Ok(());
                 }
                 if self.new_folders == NewFolders::Count {
-                    self.walk.n_new_folders += 1;
+                    self.walk.new_folders.push(path.clone());
                     return Ok(());
                 }
             }
@@ -311,32 +327,49 @@ pub(crate) fn content(root: &Beneath, found: &Found) -> io::Result<(Vec<u8>, Sta
     }
 }
 
-/// How many paths of a checkout differ from the base; nothing is stored.
-pub(crate) fn count_changes(top: &Path, rules: &Rules, index: &Index, format: ObjectFormat) -> io::Result<usize> {
-    let root = Beneath::open(top)?;
-    let walk = walk(&root, rules, NewFolders::Count)?;
+/// What of a checkout is not in a commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uncommitted {
+    /// In order, a folder with `/` at its end.
+    pub paths: Vec<String>,
+    /// All of them, also those that are not named.
+    pub n: u32,
+}
+
+/// Which paths a walk of a checkout found to differ from the base; nothing is stored.
+pub(crate) fn changes(
+    root: &Beneath,
+    walk: Walk,
+    base: &[TreeEntry],
+    index: &Index,
+    format: ObjectFormat,
+) -> Uncommitted {
     let id_of = |found: &Found| -> io::Result<Oid> {
         if let Some(id) = index.unchanged(&found.path, &found.stat) {
             return Ok(id);
         }
-        Ok(hash(format, Kind::Blob, &content(&root, found)?.0))
+        Ok(hash(format, Kind::Blob, &content(root, found)?.0))
     };
-    let mut n_changed = walk.n_new_folders + walk.n_skipped;
-    let mut n_known = 0;
+    let mut paths: Vec<_> = walk.new_folders.iter().map(|path| format!("{}/", paths::shown(path))).collect();
+    let n_unnamed = walk.n_skipped - walk.skipped.len();
+    let skipped: HashSet<_> = walk.skipped.into_iter().map(|skipped| skipped.path).collect();
+    let mut seen = HashSet::with_capacity(walk.found.len());
     for found in &walk.found {
-        match trees::find(&rules.base, &found.path) {
-            None => n_changed += 1,
-            Some(entry) => {
-                n_known += 1;
-                // A file that cannot be read is not the base's.
-                let is_same = entry.mode == found.mode && id_of(found).is_ok_and(|id| id == entry.id);
-                n_changed += usize::from(!is_same);
-            }
+        seen.insert(found.path.as_slice());
+        // A file that cannot be read is not the base's.
+        let is_same = trees::find(base, &found.path)
+            .is_some_and(|entry| entry.mode == found.mode && id_of(found).is_ok_and(|id| id == entry.id));
+        if !is_same {
+            paths.push(paths::shown(&found.path));
         }
     }
     let is_left_out = |entry: &TreeEntry| {
         entry.mode == EntryMode::Submodule || index.entries.get(&entry.path).is_some_and(|entry| entry.is_skipped)
     };
-    let n_expected = rules.base.iter().filter(|entry| !is_left_out(entry)).count();
-    Ok(n_changed + n_expected.saturating_sub(n_known))
+    let gone = base.iter().filter(|entry| !seen.contains(entry.path.as_slice()) && !is_left_out(entry));
+    paths.extend(gone.map(TreeEntry::shown).filter(|path| !skipped.contains(path)));
+    paths.extend(skipped);
+    paths.sort();
+    let n = u32::try_from(paths.len() + n_unnamed).unwrap_or(u32::MAX);
+    Uncommitted { paths, n }
 }

@@ -253,6 +253,12 @@ impl Workspace {
         Self::at(sandbox, ledger, facts, None, dir)
     }
 
+    /// Whether a workspace is at `dir`, whole as far as one look tells.
+    pub fn is_there(dir: &Path) -> bool {
+        let files = dir.join("files");
+        dir.join("ground.json").exists() && (files.join("upper/tree").is_dir() || files.join("tree").is_dir())
+    }
+
     fn at(
         sandbox: &Sandbox,
         ledger: &Arc<Ledger>,
@@ -404,7 +410,7 @@ impl Workspace {
     }
 
     /// A deleted folder that is still open is an empty one: its snapshot would be a result that deletes everything.
-    fn check_there(&self) -> Result<(), SnapshotError> {
+    pub fn check_there(&self) -> Result<(), SnapshotError> {
         let (held, name) = match &self.files {
             Kept::Layered { upper, .. } => (upper, "files/upper/tree"),
             Kept::Whole { .. } => (&self.root, "files/tree"),

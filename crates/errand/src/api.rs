@@ -3,12 +3,13 @@
 //! These types are the documented, stable shape of `--json`. Sizes are bytes, times are RFC 3339, money is dollars.
 
 use errand_task::contract::{Check, Contract, Economy, Mode};
-use errand_task::facts::{ChangeKind, FileChange, LeftOut, NetworkUse, Phase};
+use errand_task::facts::{ChangeKind, Dirty, FileChange, LeftOut, NetworkUse, Phase};
 use errand_task::id::Digest;
 use errand_task::report::Report;
 use errand_task::repository_config::{NamedFile, Trust};
 use errand_task::summary::Summary;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A job to hand off.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Submit {
     pub directory: String,
     /// Revision to start from; absent means `HEAD`.
     pub base: Option<String>,
+    /// Start from the checkout as it is, with its uncommitted changes.
+    pub dirty: bool,
     pub base_url: String,
     pub key: String,
     /// Find every problem and say what would be enforced, but start nothing.
@@ -127,6 +130,10 @@ pub struct Submitted {
     pub base_name: String,
     /// Files with uncommitted changes, which the task does not see.
     pub n_uncommitted: u32,
+    /// The first of them.
+    pub uncommitted: Vec<String>,
+    /// With `--dirty`: what of the checkout's uncommitted changes the base holds, and what it does not.
+    pub dirty: Option<Dirty>,
     /// Where the model is asked, when that is not the vendor's own endpoint.
     pub other_endpoint: Option<String>,
     /// What the repository's own files asked for, and what came of it.
@@ -185,6 +192,51 @@ impl Task {
     }
 }
 
+/// A line of `ls --removed`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Removed {
+    #[serde(flatten)]
+    pub task: Task,
+    pub removed_at: String,
+}
+
+/// Which removed task to bring back; absent means the one that was removed last.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BringBack {
+    pub task: Option<String>,
+}
+
+/// What `ls --disk` shows: bytes on the disk, counted in blocks.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Disk {
+    /// Tasks with a workspace, largest first.
+    pub tasks: Vec<TaskDisk>,
+    pub repositories: Vec<RepositoryDisk>,
+    pub trash_bytes: u64,
+    /// The journal, records of applies, the log.
+    pub other_bytes: u64,
+    pub total_bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TaskDisk {
+    pub id: String,
+    pub name: Option<String>,
+    /// Absent for a folder whose task is in no list.
+    pub state: Option<String>,
+    pub goal: String,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RepositoryDisk {
+    /// The checkout's path.
+    pub repository: String,
+    /// What its ledger holds, by folder.
+    pub parts: BTreeMap<String, u64>,
+    pub bytes: u64,
+}
+
 /// Everything `show` knows. What errand measured and what the model claims are kept apart.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Detail {
@@ -202,6 +254,8 @@ pub struct Detail {
     pub repository: String,
     pub model: String,
     pub base_commit: String,
+    /// With `--dirty`: what of the checkout's uncommitted changes the base holds.
+    pub dirty: Option<Dirty>,
     pub result_tree: Option<String>,
     pub workspace: Option<String>,
     pub applied: bool,

@@ -16,7 +16,7 @@ use errand_journal::{Store, StoreError};
 use errand_model::client::{Client, ClientOptions};
 use errand_model::prices::Prices;
 use errand_runner::secrets::Secrets;
-use errand_runner::{Config, Refusal, RefusalKind, Supervisor};
+use errand_runner::{Config, Person, Refusal, RefusalKind, Supervisor};
 use errand_task::verdict::ExitCode;
 use errand_workspace::git::Git;
 use errand_workspace::sandbox::Sandbox;
@@ -32,6 +32,8 @@ use tokio::sync::Notify;
 
 /// After a failed accept, as when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What every route is given.
 #[derive(Clone)]
@@ -63,6 +65,7 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
         end: Arc::new(Notify::new()),
     };
     let listener = listen(&home)?;
+    tokio::spawn(clean_up_daily(daemon.clone()));
     let end = Arc::clone(&daemon.end);
     tracing::info!(socket = %home.socket().display(), "listening");
     let serving = axum::serve(OwnersOnly(listener), routes::router(daemon.clone()));
@@ -74,6 +77,16 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
     let _ = std::fs::remove_file(home.socket());
     tracing::info!("stopped");
     Ok(ExitCode::Verified)
+}
+
+/// At start and once a day as long as it runs.
+async fn clean_up_daily(daemon: Daemon) {
+    let keep = DAY * daemon.settings.keep_workspaces.days;
+    let mut days = tokio::time::interval(DAY);
+    loop {
+        days.tick().await;
+        daemon.supervisor.clean_up(keep).await;
+    }
 }
 
 /// Keys are in its memory: no other process of this user may read it, and neither it nor a command leaves a core.
@@ -124,6 +137,9 @@ async fn start(home: &Home, settings: &Settings, secrets: Secrets) -> Result<Arc
         client,
         prices: Prices::built_in(),
         secrets,
+        person: crate::home::of_person()
+            .zip(crate::home::config_home())
+            .map(|(home, config_home)| Person { home, config_home }),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Supervisor::start(config).await.map_err(Failure::from)

@@ -82,9 +82,13 @@ impl Home {
 
 /// The person's own settings: `$XDG_CONFIG_HOME/errand`, else `~/.config/errand`. `ERRAND_HOME` moves state, not these.
 pub fn config_dir() -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
-    config.map(|config| config.join("errand"))
+    config_home().map(|config| config.join("errand"))
+}
+
+/// `$XDG_CONFIG_HOME`, else `~/.config`.
+pub fn config_home() -> Option<PathBuf> {
+    let named = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    named.or_else(|| of_person().map(|home| home.join(".config")))
 }
 
 /// The person's home directory.

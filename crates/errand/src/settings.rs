@@ -20,6 +20,19 @@ pub struct Settings {
     pub added: Added,
     /// Folders of the file that are not there: they are left out, and `doctor` says so.
     pub missing: Vec<PathBuf>,
+    pub keep_workspaces: KeepWorkspaces,
+}
+
+/// How long a workspace stays after its task has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepWorkspaces {
+    pub days: u32,
+}
+
+impl Default for KeepWorkspaces {
+    fn default() -> Self {
+        Self { days: 14 }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -27,6 +40,8 @@ pub struct Settings {
 struct Content {
     #[serde(default)]
     sandbox: SandboxPart,
+    #[serde(default)]
+    workspaces: WorkspacesPart,
 }
 
 #[derive(Default, Deserialize)]
@@ -38,6 +53,12 @@ struct SandboxPart {
     caches: Vec<String>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkspacesPart {
+    keep_days: Option<u32>,
+}
+
 impl Settings {
     pub fn read(state_dir: &Path) -> Result<Self, Failure> {
         let Some(dir) = home::config_dir() else { return Ok(Self::default()) };
@@ -45,7 +66,8 @@ impl Settings {
         let Some(text) = text(&path, &dir).map_err(|why| unusable(&path, &why))? else { return Ok(Self::default()) };
         let content: Content = toml::from_str(&text).map_err(|error| unusable(&path, error.message()))?;
         let mut settings = Self::default();
-        let Content { sandbox: SandboxPart { read_only, caches } } = content;
+        let Content { sandbox: SandboxPart { read_only, caches }, workspaces: WorkspacesPart { keep_days } } = content;
+        settings.keep_workspaces = keep_days.map_or_else(KeepWorkspaces::default, |days| KeepWorkspaces { days });
         for (given, is_cache) in
             read_only.iter().map(|given| (given, false)).chain(caches.iter().map(|given| (given, true)))
         {
@@ -104,5 +126,5 @@ fn folder(given: &str, state_dir: &Path) -> Result<PathBuf, String> {
 fn unusable(path: &Path, why: &str) -> Failure {
     let why = why.lines().collect::<Vec<_>>().join(" ");
     Failure::new(ExitCode::EnvironmentNotReady, format!("{} cannot be used: {why}", path.display()))
-        .hint("correct it, see docs/toolchains.md: [sandbox] with read_only and caches, lists of folders")
+        .hint("correct it, see docs/toolchains.md: [sandbox] with read_only and caches, lists of folders; [workspaces] with keep_days, a number")
 }

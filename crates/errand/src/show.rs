@@ -3,7 +3,7 @@
 pub mod events;
 
 use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Detail, Diff, DiffFile};
-use crate::cli::run::{enforced, noticed};
+use crate::cli::run::{enforced, noticed, with_uncommitted};
 use crate::screen::{Look, Screen, safe, safe_line};
 use crate::terminal::own_name;
 use errand_task::facts::{ChangeKind, LeftOut, NetworkUse, Phase};
@@ -12,6 +12,18 @@ use errand_task::report::Report;
 /// Dollars for people.
 pub fn amount(usd: f64) -> String {
     if usd == 0.0 || usd >= 1.0 { format!("${usd:.2}") } else { format!("${usd:.4}") }
+}
+
+/// Bytes for people, in powers of 1024.
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut amount, mut unit) = (bytes as f64, 0);
+    while amount >= 1024.0 && unit + 1 < units.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    let unit_name = units.get(unit).copied().unwrap_or_default();
+    if unit == 0 || amount >= 10.0 { format!("{amount:.0} {unit_name}") } else { format!("{amount:.1} {unit_name}") }
 }
 
 pub fn duration(ms: u64) -> String {
@@ -45,12 +57,14 @@ pub fn detail(screen: &Screen, detail: &Detail) -> Vec<String> {
         // What errand measured comes first: it is what the verdict rests on.
         Some(report) => {
             out.push(format!("  goal: {}", safe_line(&detail.goal, screen.width.saturating_sub(8))));
+            out.extend(base(screen, detail));
             out.extend(noticed(screen, &detail.notices));
             out.extend(measured(screen, detail));
             out.extend(the_report(screen, report));
         }
         None => {
             out.extend(enforced(screen, &detail.contract, &detail.model));
+            out.extend(base(screen, detail));
             out.extend(noticed(screen, &detail.notices));
             out.extend(measured(screen, detail));
         }
@@ -69,6 +83,11 @@ pub fn answer(screen: &Screen, detail: &Detail) -> Vec<String> {
     let text = format!("{state} · {} · {} steps · errand show {}", amount(detail.cost.usd), detail.steps, detail.id);
     out.push(screen.paint(Look::Dim, &text));
     out
+}
+
+/// The base, where it is more than a commit.
+fn base(screen: &Screen, detail: &Detail) -> Vec<String> {
+    detail.dirty.iter().flat_map(|dirty| with_uncommitted(screen, "HEAD", dirty)).collect()
 }
 
 fn headline(screen: &Screen, detail: &Detail) -> String {

@@ -86,3 +86,18 @@ fn a_removed_task_leaves_the_list_and_nothing_else() {
     journal.close();
     assert_eq!(rig.open().listed().len(), 1);
 }
+
+#[test]
+fn a_removed_task_can_be_put_back() {
+    let rig = Rig::with(&[("a", 2), ("b", 1)]);
+    let journal = rig.open();
+    let listed = journal.listed();
+    assert_eq!(journal.removed(), []);
+    journal.remove("a").unwrap();
+    assert_eq!(journal.removed(), [("a".to_owned(), 5)]);
+    journal.restore("a").unwrap();
+    assert_eq!((journal.listed(), journal.removed()), (listed, vec![]));
+    for task in ["a", "none"] {
+        assert_eq!(journal.restore(task), Err(format!("the journal has no task {task}")), "it is not removed");
+    }
+}

@@ -164,6 +164,16 @@ impl Journal {
         self.wait(self.store.remove(&TaskId::new(task), 5)).map_err(|error| error.to_string())
     }
 
+    pub fn restore(&self, task: &str) -> Result<(), String> {
+        self.wait(self.store.restore(&TaskId::new(task))).map_err(|error| error.to_string())
+    }
+
+    /// Ids of the removed tasks, and when they were removed.
+    pub fn removed(&self) -> Vec<(String, i64)> {
+        let removed = self.wait(self.store.removed()).unwrap();
+        removed.into_iter().map(|removed| (removed.summary.id.to_string(), removed.at_ms)).collect()
+    }
+
     /// Notices that are waiting, as `task@head`.
     pub fn told(receiver: &mut tokio::sync::broadcast::Receiver<Committed>) -> Vec<String> {
         let next = || receiver.try_recv().ok();
@@ -192,6 +202,7 @@ pub fn submitted() -> Event {
             base_commit: CommitId::new("c"),
             base_name: "main".to_owned(),
             n_uncommitted: 0,
+            dirty: None,
         },
         endpoint: Endpoint { base_url: "https://host".to_owned(), credential: CredentialId::new("k") },
         version: "0".to_owned(),

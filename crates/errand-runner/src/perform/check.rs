@@ -167,7 +167,7 @@ impl Desk {
 
     /// Runs the setup commands in a clean checkout and puts the files of the tree back as they were. Answers with the
     /// first command that failed, worded for the check that cannot run.
-    async fn set_up(
+    pub(super) async fn set_up(
         &self,
         state: &State,
         workspace: &Arc<Workspace>,

@@ -33,7 +33,10 @@ impl Desk {
             rest = later;
             if n_reads > 0 {
                 let performed = join_all(now.iter().map(|open| self.read(&registry, &context, open, &inputs)));
-                for (open, (output, duration_ms)) in now.iter().zip(performed.await) {
+                let performed = performed.await;
+                // What was read where nothing is any more would be no answer.
+                self.check_there(state)?;
+                for (open, (output, duration_ms)) in now.iter().zip(performed) {
                     self.note_output(&open.call.id, output, duration_ms).await;
                 }
             } else if effect(&registry, first) == Effect::Finishes {
@@ -98,6 +101,8 @@ impl Desk {
         let started = Instant::now();
         let site = Site { input: input_of(inputs, open), before: Some(&before) };
         let output = tool.call(context, site).await;
+        // Without a result the call is cut, as by a crash: it runs again where the workspace is made anew.
+        self.check_there(state)?;
         let is_refused = output.is_error;
         self.note_output(&open.call.id, output, started.elapsed().as_millis() as u64).await;
         Ok(is_refused)

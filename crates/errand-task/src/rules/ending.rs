@@ -13,6 +13,8 @@ use crate::verdict::{End, Verdict};
 
 /// Rounds in which a report is sent back before the turn ends with what failed.
 pub const MAX_REJECTIONS: u32 = 3;
+/// How often a turn makes a workspace anew that somebody removes.
+pub const MAX_LOSSES: u32 = 3;
 /// Lines of findings the model is shown.
 const MAX_FINDING_LINES: usize = 40;
 
@@ -20,8 +22,15 @@ const MAX_FINDING_LINES: usize = 40;
 /// sight; the look itself counts the touches it has seen, so it is taken once.
 pub fn end(state: &State, end: End) -> Action {
     let n_seen = state.result.as_ref().map_or(0, |result| result.n_touches);
-    if state.workspace.is_some() && state.n_touches != n_seen {
-        return Action::InspectResult;
+    if let Some(workspace) = &state.workspace
+        && state.n_touches != n_seen
+    {
+        let is_hopeless = state.prepare_failed.is_some() || state.turn.n_losses > MAX_LOSSES;
+        match workspace.is_gone {
+            false => return Action::InspectResult,
+            true if !is_hopeless => return Action::PrepareWorkspace,
+            true => {}
+        }
     }
     let open = state.calls.iter().filter(|open| open.result.is_none());
     let mut events: Vec<_> = open.map(cut).collect();
@@ -40,8 +49,8 @@ fn cut(open: &OpenCall) -> Event {
 /// Looks at the result; a job that needed no workspace until now gets one for that.
 pub fn inspect(state: &State) -> Action {
     match &state.workspace {
-        Some(_) => Action::InspectResult,
-        None => Action::PrepareWorkspace,
+        Some(workspace) if !workspace.is_gone => Action::InspectResult,
+        Some(_) | None => Action::PrepareWorkspace,
     }
 }
 

@@ -61,6 +61,7 @@ impl Life {
                 base_commit: CommitId::new("c0"),
                 base_name: "main".to_owned(),
                 n_uncommitted: 0,
+                dirty: None,
             },
             endpoint: Endpoint { base_url: "http://model".to_owned(), credential: CredentialId::new("k") },
             version: "0.1.0".to_owned(),
@@ -160,7 +161,27 @@ impl Life {
 }
 
 pub fn prepared() -> Event {
-    Event::Workspace(WorkspaceEvent::Prepared { root: "/w".to_owned(), tree: TreeId::new("t0"), duration_ms: 1 })
+    Event::Workspace(WorkspaceEvent::Prepared {
+        root: "/w".to_owned(),
+        tree: TreeId::new("t0"),
+        duration_ms: 1,
+        layers: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+pub fn lost() -> Event {
+    Event::Workspace(WorkspaceEvent::Lost)
+}
+
+/// Put away by a clean-up.
+pub fn removed(tree: &str) -> Event {
+    Event::Workspace(WorkspaceEvent::Removed { tree: TreeId::new(tree) })
+}
+
+pub fn remade(tree: &str) -> Event {
+    let tree = TreeId::new(tree);
+    Event::Workspace(WorkspaceEvent::Remade { root: "/v".to_owned(), tree, duration_ms: 1, setup_failed: None })
 }
 
 pub fn prepare_failed() -> Event {

@@ -201,7 +201,27 @@ impl World<'_> {
         self.note(event);
     }
 
+    /// What needs the workspace finds it gone.
+    fn is_lost(&mut self, action: &Action) -> bool {
+        let is_needed = match action {
+            Action::CallTools | Action::InspectResult => true,
+            Action::RunCheck { phase, .. } => matches!(phase, Phase::Setup | Phase::Baseline),
+            Action::Rest
+            | Action::WaitUntil { .. }
+            | Action::Record(_)
+            | Action::PrepareWorkspace
+            | Action::Brief
+            | Action::CallModel { .. } => false,
+        };
+        let workspace = self.state.workspace.as_ref();
+        assert!(!is_needed || workspace.is_some_and(|workspace| !workspace.is_gone), "{action:?} without a workspace");
+        is_needed && self.tape.pick(12) == 11
+    }
+
     fn perform(&mut self, action: Action) {
+        if self.is_lost(&action) {
+            return self.note(lost());
+        }
         match action {
             Action::Rest => {}
             Action::WaitUntil { at_ms } => {
@@ -211,6 +231,10 @@ impl World<'_> {
             }
             Action::Record(events) => events.into_iter().for_each(|event| self.note(event)),
             Action::PrepareWorkspace if self.tape.pick(9) == 8 => self.note(prepare_failed()),
+            Action::PrepareWorkspace if self.state.workspace.is_some() => {
+                let tree = self.state.snapshot.clone().unwrap();
+                self.note(remade(tree.as_str()));
+            }
             Action::PrepareWorkspace => self.note(prepared()),
             Action::Brief => self.note(briefed()),
             Action::RunCheck { phase: Phase::RegressionOld, .. } if self.tape.pick(4) == 3 => {

@@ -3,6 +3,7 @@
 use crate::life::*;
 use errand_task::action::Action;
 use errand_task::facts::{FailureKind, Phase, RunEnd, Stop};
+use errand_task::text::Text;
 use errand_task::verdict::{End, Verdict};
 
 const NOT_RUN: &str = "not run: the turn ended before it";
@@ -151,6 +152,49 @@ fn the_workspace_is_laid_out_when_it_is_needed() {
     ] {
         assert_eq!(life.next(), expected, "{name}");
     }
+}
+
+#[test]
+fn a_workspace_that_is_gone_is_made_anew_when_it_is_needed() {
+    let lazy = Life::bare().then(briefed());
+    let working = lazy.clone().calls(&["a"]).then(prepared());
+    let ended = working.clone().then(edited("a")).then(inspected()).then(over(End::Cancelled));
+    let lost_again = |n: usize| (0..n).fold(working.clone(), |life, _| life.then(lost()).then(remade("t0")));
+    let gone_too_often = not_ready("its workspace was removed 4 times while it worked");
+    for (name, life, expected) in [
+        ("a call needs it", working.clone().then(lost()), Action::PrepareWorkspace),
+        ("and then goes on", working.clone().then(lost()).then(remade("t0")), Action::CallTools),
+        (
+            "the first check of all needs it",
+            Life::of(draft(&["make"], &[], None)).then(prepared()).then(lost()),
+            Action::PrepareWorkspace,
+        ),
+        ("the model does not", working.clone().then(edited("a")).then(lost()), call_model(2)),
+        (
+            "what was done is looked at before a stop",
+            working.clone().then(edited("a")).then(lost()).then(stop()),
+            Action::PrepareWorkspace,
+        ),
+        ("nor does a task that rests", ended.clone().then(removed("t1")), Action::Rest),
+        ("a follow-up asks first", ended.clone().then(removed("t1")).then(says("more")), call_model(2)),
+        ("and makes it then", ended.then(removed("t1")).then(says("more")).calls(&["b"]), Action::PrepareWorkspace),
+        ("not for ever", lost_again(3).then(lost()), records([result("a", NOT_RUN, true), gone_too_often])),
+    ] {
+        assert_eq!(life.next(), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_model_is_told_what_a_workspace_made_anew_may_lack() {
+    let working = Life::bare().then(briefed()).calls(&["a"]).then(prepared()).then(edited("a"));
+    let note = |life: Life| match life.state().notes.as_slice() {
+        [Text::Inline(note)] => note.clone(),
+        notes => panic!("{notes:?}"),
+    };
+    let told = note(working.clone().then(lost()).then(remade("t0")));
+    assert!(told.contains("made anew from its last snapshot") && told.contains("look at them: src/a.rs."), "{told}");
+    let told = note(working.then(inspected()).then(removed("t1")).then(remade("t1")));
+    assert!(!told.contains("src/a.rs"), "what is in the snapshot is not missing: {told}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 const FOLDER: &str = "layers";
 const MANIFEST: &str = "layer.json";
@@ -57,6 +57,12 @@ struct Manifest {
 }
 
 impl Layer {
+    /// The time of its youngest file.
+    pub fn newest(&self) -> SystemTime {
+        let (seconds, nanos) = self.newest_mtime;
+        SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(seconds).unwrap_or(0), nanos)
+    }
+
     /// What is not in it.
     pub(super) fn notes(&self) -> Option<String> {
         let counts = [

@@ -48,7 +48,7 @@ fn two_thousand_files() {
     time("base path, warm", || warm(&cold));
     time("count uncommitted", || {
         let source = rig.source();
-        assert_eq!(source.n_uncommitted(&cold, &source.head().commit).unwrap(), 0);
+        assert_eq!(source.uncommitted(&cold, &source.head().commit, None).unwrap().n, 0);
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let sandbox = rig.sandbox();

@@ -5,6 +5,7 @@
 mod apply;
 mod branch;
 mod command;
+mod dirty;
 mod figures;
 mod files;
 mod forms;

@@ -200,7 +200,7 @@ fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
     assert_eq!(tally.did("read blob", ledger.read_blob(&a.id))?, LINES.replace('1', "main").as_bytes());
     let log = tally.did("log", ledger.last_commits(&head.commit, 5))?;
     assert_eq!(log[0].subject, "of main");
-    let n_before = tally.did("count", source.n_uncommitted(&ledger, &head.commit))?;
+    let n_before = tally.did("count", source.uncommitted(&ledger, &head.commit, None))?.n;
     tally.did("keep", ledger.keep(&TaskId::new("0a1b2c3d"), &head.commit))?;
 
     let ground = Ground::of(&ledger, &head.commit);
@@ -230,7 +230,7 @@ fn everything(rig: &Rig, tally: &mut Tally<'_>) -> Result<(), Box<dyn Error>> {
     let untouched = manifest(&rig.repo());
     let mine = LINES.replace('1', "main").replace('2', "two");
     rig.write("a", &mine);
-    assert!(tally.did("count", source.n_uncommitted(&ledger, &head.commit))? >= n_before);
+    assert!(tally.did("count", source.uncommitted(&ledger, &head.commit, None))?.n >= n_before);
     let plan = tally.did("plan", apply::plan(&ledger, &source, &state, &base, &result, Selection::All))?;
     let Outcome::Applied { record, .. } = tally.did("apply with a merge", plan.apply(&state))? else {
         panic!("blocked")

@@ -86,7 +86,7 @@ fn a_linked_worktree_works_and_a_foreign_git_directory_does_not() {
 fn uncommitted_changes_are_counted() {
     let rig = Rig::with(&[("a", "1"), ("b", "1"), ("c/d", "1"), ("e", "1"), (".gitignore", "*.log\ntarget/\n")]);
     let (ledger, _) = rig.ledger();
-    let count = || rig.source().n_uncommitted(&ledger, &rig.source().head().commit).unwrap();
+    let count = || rig.source().uncommitted(&ledger, &rig.source().head().commit, None).unwrap().n;
     assert_eq!(count(), 0);
     rig.write("x.log", "ignored");
     rig.write("target/x", "ignored");

@@ -169,6 +169,7 @@ fn submit(directory: &Path, model: Option<String>, endpoint: Endpoint) -> Result
     })?;
     let directory = directory.to_str().ok_or_else(|| Failure::usage("the path of the demo is not valid UTF-8"))?;
     Ok(Submit {
+        dirty: false,
         contract,
         name: None,
         directory: directory.to_owned(),

@@ -9,8 +9,12 @@ use crate::show::amount;
 use crate::terminal::own_name;
 use crate::trust_file::TrustFile;
 use errand_task::contract::{Baseline, Check, Draft, DraftBudget, DraftCheck, DraftFullCheck, Mode};
+use errand_task::facts::Dirty;
 use errand_task::verdict::ExitCode;
 use std::path::PathBuf;
+
+/// Paths of uncommitted changes that are named.
+const NAMED: usize = 5;
 
 /// Hand off a job; returns at once with its id.
 #[derive(clap::Args)]
@@ -69,6 +73,9 @@ pub struct Args {
     /// Revision to start from (HEAD).
     #[arg(long, value_name = "REV")]
     base: Option<String>,
+    /// Start from the checkout as it is, with your uncommitted changes; ignored files stay out.
+    #[arg(long, conflicts_with = "base")]
+    dirty: bool,
     /// A name to call the task by.
     #[arg(long)]
     name: Option<String>,
@@ -129,7 +136,21 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         setup_network: Vec::new(),
         include: args.include,
     };
-    hand_off(flags.over(file_draft), &goal, args.name, args.base, args.dry_run)
+    let start = if args.dirty { Start::Checkout } else { Start::at(args.base) };
+    hand_off(flags.over(file_draft), &goal, args.name, start, args.dry_run)
+}
+
+/// What of the repository a job starts from.
+pub enum Start {
+    Head,
+    Revision(String),
+    Checkout,
+}
+
+impl Start {
+    pub fn at(revision: Option<String>) -> Self {
+        revision.map_or(Self::Head, Self::Revision)
+    }
 }
 
 /// Completes a draft and adds what the person's environment says: directory, endpoint, key.
@@ -137,7 +158,7 @@ pub fn hand_off(
     draft: Draft,
     goal: &str,
     name: Option<String>,
-    base: Option<String>,
+    start: Start,
     is_dry_run: bool,
 ) -> Result<Submit, Failure> {
     let contract = draft.complete(goal).map_err(|problems| {
@@ -148,7 +169,13 @@ pub fn hand_off(
     let endpoint = Endpoint::find()?;
     let directory = crate::home::current_directory()?;
     let trusts = TrustFile::find().trusts()?;
-    Ok(Submit { contract, name, directory, base, base_url: endpoint.base_url, key: endpoint.key, is_dry_run, trusts })
+    let (base, dirty) = match start {
+        Start::Head => (None, false),
+        Start::Revision(revision) => (Some(revision), false),
+        Start::Checkout => (None, true),
+    };
+    let Endpoint { base_url, key } = endpoint;
+    Ok(Submit { contract, name, directory, base, dirty, base_url, key, is_dry_run, trusts })
 }
 
 /// What a person sees after handing off: id, what will be enforced, what to type next.
@@ -162,15 +189,17 @@ fn receipt(screen: &Screen, submitted: &Submitted) -> String {
     out.push(head);
     out.extend(enforced(screen, contract, &submitted.model));
     let short = submitted.base_commit.get(..10).unwrap_or(&submitted.base_commit);
-    let mut base = format!("{} at {short}", safe_line(&submitted.base_name, 60));
-    if submitted.n_uncommitted > 0 {
-        base.push_str(&format!(
-            "; {} uncommitted {} not included",
-            submitted.n_uncommitted,
-            if submitted.n_uncommitted == 1 { "file is" } else { "files are" }
-        ));
+    let base = format!("{} at {short}", safe_line(&submitted.base_name, 60));
+    match &submitted.dirty {
+        Some(dirty) => out.extend(with_uncommitted(screen, &submitted.base_name, dirty)),
+        None => out.push(line(screen, "base", &base)),
     }
-    out.push(line(screen, "base", &base));
+    if submitted.n_uncommitted > 0 {
+        let are = if submitted.n_uncommitted == 1 { "file is" } else { "files are" };
+        let named = named(&submitted.uncommitted, submitted.n_uncommitted);
+        let n = submitted.n_uncommitted;
+        out.push(line(screen, "", &format!("{n} uncommitted {are} not included (--dirty includes them): {named}")));
+    }
     out.extend(noticed(screen, &submitted.notices));
     if let Some(endpoint) = &submitted.other_endpoint {
         out.push(line(screen, "endpoint", &safe(endpoint)));
@@ -235,6 +264,32 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     let budget = format!("{}, {steps} steps, {minutes} minutes on {}", amount(*usd), safe(model));
     out.push(line(screen, "budget", &budget));
     out
+}
+
+/// A base that is the checkout as it was: what is in it, and what could not be stored.
+pub fn with_uncommitted(screen: &Screen, name: &str, dirty: &Dirty) -> Vec<String> {
+    let head = dirty.head.as_str();
+    let at = format!("{} at {}", safe_line(name, 60), head.get(..10).unwrap_or(head));
+    let mut out = vec![match dirty.n_changed {
+        0 => line(screen, "base", &format!("{at}; nothing is uncommitted")),
+        n => {
+            let files = if n == 1 { "file" } else { "files" };
+            line(screen, "base", &format!("{at} with {n} uncommitted {files}: {}", named(&dirty.changed, n)))
+        }
+    }];
+    if dirty.n_left_out > 0 {
+        out.push(line(screen, "", &format!("left out: {}", named(&dirty.left_out, dirty.n_left_out))));
+    }
+    out
+}
+
+/// The first paths, and how many more there are.
+fn named(first: &[String], n: u32) -> String {
+    let shown = first.iter().take(NAMED).map(|path| safe_line(path, 60)).collect::<Vec<_>>();
+    match n as usize - shown.len().min(n as usize) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// What the repository's own files asked for, and what came of it.

@@ -9,7 +9,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use errand_runner::{Moves, Submission, Touched};
+use errand_journal::Removed;
+use errand_runner::{Looked, Moves, Start, Submission, Touched};
 use errand_task::event::{Event, PersonEvent};
 use errand_task::id::TaskId;
 use errand_task::money::Pico;
@@ -36,6 +37,9 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/v1/tasks/{id}/remove", post(remove))
         .route("/v1/tasks/{id}/apply", post(apply))
         .route("/v1/tasks/{id}/undo", post(undo))
+        .route("/v1/removed", get(removed))
+        .route("/v1/removed/bring-back", post(bring_back))
+        .route("/v1/disk", get(disk))
         .route("/v1/ledger", get(ledger))
         .route("/v1/doctor", get(health))
         .route("/v1/repository", post(look))
@@ -109,7 +113,7 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         contract: body.contract,
         name: body.name.clone(),
         directory: body.directory.into(),
-        base: body.base,
+        start: start(body.base, body.dirty)?,
         base_url: body.base_url,
         key: SecretString::from(body.key),
         trusts: body.trusts,
@@ -133,9 +137,20 @@ async fn submit(State(daemon): State<Daemon>, Json(body): Json<api::Submit>) -> 
         base_commit: source.base_commit.to_string(),
         base_name: source.base_name,
         n_uncommitted: source.n_uncommitted,
+        uncommitted: examined.uncommitted,
+        dirty: source.dirty,
         other_endpoint,
         notices: examined.notices,
     }))
+}
+
+fn start(base: Option<String>, is_dirty: bool) -> Result<Start, Failure> {
+    match (base, is_dirty) {
+        (base, false) => Ok(Start::at(base)),
+        (None, true) => Ok(Start::Checkout),
+        (Some(_), true) => Err(Failure::usage("a task starts from a revision or from the checkout, not from both")
+            .hint("leave out --base or --dirty")),
+    }
 }
 
 async fn show(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<api::Detail> {
@@ -226,6 +241,24 @@ async fn remove(State(daemon): State<Daemon>, Path(id): Path<String>) -> Answer<
     Ok(Json(api::Task::of(&task)))
 }
 
+async fn removed(State(daemon): State<Daemon>) -> Answer<Vec<api::Removed>> {
+    let all = daemon.supervisor.shared.store.removed().await.map_err(Failure::internal)?;
+    let line = |removed: &Removed| api::Removed {
+        task: api::Task::of(&removed.summary),
+        removed_at: api::time(removed.at_ms),
+    };
+    Ok(Json(all.iter().map(line).collect()))
+}
+
+async fn bring_back(State(daemon): State<Daemon>, Json(body): Json<api::BringBack>) -> Answer<api::Task> {
+    let task = daemon.supervisor.bring_back(body.task.as_deref()).await?;
+    Ok(Json(api::Task::of(&task)))
+}
+
+async fn disk(State(daemon): State<Daemon>) -> Answer<api::Disk> {
+    Ok(Json(view::disk(&daemon.supervisor.disk().await?)))
+}
+
 async fn apply(
     State(daemon): State<Daemon>,
     Path(id): Path<String>,
@@ -251,7 +284,7 @@ fn applied(touched: Touched) -> api::Applied {
 
 /// What the files of a repository would run; whether that is trusted, the person's own file says.
 async fn look(State(daemon): State<Daemon>, Json(body): Json<api::Look>) -> Answer<api::Repository> {
-    let (source, files) = daemon.supervisor.look(body.directory.as_ref(), body.base.as_deref()).await?;
+    let Looked { source, files, .. } = daemon.supervisor.look(body.directory.as_ref(), Start::at(body.base)).await?;
     let sha256 = (!files.runs.is_empty()).then(|| files.runs.digest());
     Ok(Json(api::Repository {
         repository: source.repository,

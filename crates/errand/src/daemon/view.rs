@@ -1,8 +1,12 @@
 //! From a task's state to what the API says about it. Facts come from the journal, claims are labelled.
 
-use crate::api::{CheckResult, Claim, ClaimStatus, CommandRun, Cost, Detail, Diff, LedgerLine, Terms, time};
+use crate::api::{
+    CheckResult, Claim, ClaimStatus, CommandRun, Cost, Detail, Diff, Disk, LedgerLine, RepositoryDisk, TaskDisk, Terms,
+    time,
+};
 use errand_journal::LedgerRow;
 use errand_runner::claims::{self, Support};
+use errand_runner::{DiskUse, RepositoryUse, TaskUse};
 use errand_task::facts::CheckRecord;
 use errand_task::state::{Run, State};
 use errand_task::summary::Summary;
@@ -26,8 +30,13 @@ pub fn detail(state: &State) -> Detail {
         repository: summary.repository,
         model: summary.model,
         base_commit: state.submitted.source.base_commit.to_string(),
+        dirty: state.submitted.source.dirty.clone(),
         result_tree: result.map(|result| result.tree.to_string()),
-        workspace: state.workspace.as_ref().map(|workspace| workspace.root.clone()),
+        workspace: state
+            .workspace
+            .as_ref()
+            .filter(|workspace| !workspace.is_gone)
+            .map(|workspace| workspace.root.clone()),
         applied: summary.is_applied,
         turns: turn.number,
         steps: state.n_steps,
@@ -97,6 +106,31 @@ fn claim(claim: claims::Claim) -> Claim {
         Support::Contradicted => ClaimStatus::Contradicted,
     };
     Claim { text: claim.text, status, why: claim.why }
+}
+
+pub fn disk(used: &DiskUse) -> Disk {
+    let task = |used: &TaskUse| TaskDisk {
+        id: used.id.clone(),
+        name: used.task.as_ref().and_then(|task| task.name.clone()),
+        state: used.task.as_ref().map(|task| match task.verdict {
+            Some(verdict) => verdict.to_string(),
+            None => task.status.to_string(),
+        }),
+        goal: used.task.as_ref().map(|task| task.goal.clone()).unwrap_or_default(),
+        bytes: used.n_bytes,
+    };
+    let repository = |used: &RepositoryUse| RepositoryDisk {
+        repository: used.repository.clone(),
+        parts: used.parts.clone(),
+        bytes: used.n_bytes,
+    };
+    Disk {
+        tasks: used.tasks.iter().map(task).collect(),
+        repositories: used.repositories.iter().map(repository).collect(),
+        trash_bytes: used.trash,
+        other_bytes: used.other,
+        total_bytes: used.total(),
+    }
 }
 
 pub fn ledger_line(row: &LedgerRow) -> LedgerLine {

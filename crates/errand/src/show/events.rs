@@ -53,10 +53,25 @@ impl Teller {
                 one(format!("endpoint is now {}", safe(&endpoint.base_url)))
             }
             Event::Person(PersonEvent::Resumed) => one("resumed".to_owned()),
-            Event::Workspace(WorkspaceEvent::Prepared { duration_ms, .. }) => {
-                one(format!("workspace ready in {}", duration(*duration_ms)))
+            Event::Workspace(WorkspaceEvent::Prepared { duration_ms, layers, notes, .. }) => {
+                let with = match layers.is_empty() {
+                    true => String::new(),
+                    false => format!(", with {}", safe(&layers.join(", "))),
+                };
+                let first = format!("workspace ready in {}{with}", duration(*duration_ms));
+                [first].into_iter().chain(notes.iter().map(|note| safe_line(note, width))).collect()
             }
             Event::Workspace(WorkspaceEvent::PrepareFailed { text }) => one(format!("no workspace: {}", safe(text))),
+            Event::Workspace(WorkspaceEvent::Removed { .. }) => {
+                one("workspace removed, its files are stored; it is made anew when it is needed".to_owned())
+            }
+            Event::Workspace(WorkspaceEvent::Lost) => one("the workspace was deleted".to_owned()),
+            Event::Workspace(WorkspaceEvent::Remade { duration_ms, setup_failed, .. }) => {
+                let failed =
+                    setup_failed.as_ref().map(|failed| format!("; setup failed: {}", safe_line(failed, width)));
+                let took = duration(*duration_ms);
+                one(format!("workspace made anew from its last snapshot in {took}{}", failed.unwrap_or_default()))
+            }
             Event::Model(event) => self.model(screen, event, width),
             Event::Tool(ToolEvent::Started { .. }) => Vec::new(),
             Event::Tool(event) => self.tool(screen, event, width),

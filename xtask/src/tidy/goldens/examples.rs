@@ -10,8 +10,8 @@ use errand_task::event::{
     CheckEvent, Event, FinishEvent, ModelEvent, PersonEvent, ReviewEvent, TaskEvent, ToolEvent, WorkspaceEvent,
 };
 use errand_task::facts::{
-    Call, ChangeKind, CheckRecord, Endpoint, FailureKind, FileChange, LeftOut, ModelSettings, Phase, RequestFailure,
-    RunEnd, RunRecord, SkippedPath, Source, Stop, Thinking,
+    Call, ChangeKind, CheckRecord, Dirty, Endpoint, FailureKind, FileChange, LeftOut, ModelSettings, Phase,
+    RequestFailure, RunEnd, RunRecord, SkippedPath, Source, Stop, Thinking,
 };
 use errand_task::id::{CallId, CommitId, CredentialId, Digest, TreeId};
 use errand_task::money::{Cost, Pico, PriceRow, Usage};
@@ -69,9 +69,17 @@ examples! {
     Workspace(WorkspaceEvent::Prepared {
         root: "/home/user/shop".to_owned(),
         tree: tree("base"),
-        duration_ms: 412,
+        duration_ms: 412, layers: Vec::new(), notes: Vec::new()
     }),
     Workspace(WorkspaceEvent::PrepareFailed { text: "the base commit is gone".to_owned() }),
+    Workspace(WorkspaceEvent::Removed { tree: tree("last") }),
+    Workspace(WorkspaceEvent::Lost {}),
+    Workspace(WorkspaceEvent::Remade {
+        root: "/home/user/shop".to_owned(),
+        tree: tree("last"),
+        duration_ms: 412,
+        setup_failed: Some("`npm ci` (exit 1)".to_owned()),
+    }),
     Model(ModelEvent::Requested {
         step: 3,
         attempt: 1,
@@ -209,6 +217,16 @@ fn further() -> Vec<(&'static str, Event)> {
             }),
         ),
         (
+            "layers",
+            Event::Workspace(WorkspaceEvent::Prepared {
+                root: "/home/user/.local/state/errand/workspaces/0a1b2c3d".to_owned(),
+                tree: tree("base"),
+                duration_ms: 9,
+                layers: vec!["node_modules".to_owned()],
+                notes: vec!["`target` is not used: it holds more than 2048 MiB".to_owned()],
+            }),
+        ),
+        (
             "left_out",
             Event::Finish(FinishEvent::Inspected {
                 tree: tree("result"),
@@ -232,6 +250,17 @@ fn further() -> Vec<(&'static str, Event)> {
                 endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
                 version: "0.1.0".to_owned(),
                 notices: vec!["ignored: .mcp.json (errand starts nothing from it)".to_owned()],
+            }),
+        ),
+        (
+            "dirty",
+            Event::Task(TaskEvent::Submitted {
+                name: None,
+                contract: Box::new(bare_contract(Mode::Change)),
+                source: dirty_source(),
+                endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
+                version: "0.1.0".to_owned(),
+                notices: Vec::new(),
             }),
         ),
         ("thinking_budget", briefed(Thinking::Budget { tokens: 4_096 })),
@@ -317,7 +346,19 @@ fn source() -> Source {
         base_commit: CommitId::new("a94a8fe5ccb19ba61c4c0873d391e987982fbbd3"),
         base_name: "main".to_owned(),
         n_uncommitted: 2,
+        dirty: None,
     }
+}
+
+fn dirty_source() -> Source {
+    let dirty = Dirty {
+        head: CommitId::new("b6589fc6ab0dc82cf12099d1c2d40ab994e8410c"),
+        n_changed: 2,
+        changed: vec!["README.md".to_owned(), "src/new.rs".to_owned()],
+        left_out: vec!["core.dump (too large)".to_owned()],
+        n_left_out: 1,
+    };
+    Source { n_uncommitted: 0, dirty: Some(dirty), ..source() }
 }
 
 fn settings(thinking: Thinking) -> ModelSettings {
