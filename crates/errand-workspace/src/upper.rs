@@ -75,13 +75,13 @@ impl Walker<'_> {
             }
             path.extend_from_slice(name.to_bytes());
             match rustix::fs::statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if is_whiteout(&stat) => self.remove(path),
-                Ok(_) if paths::is_dot_git(name.to_bytes()) => {
-                    // As in the walk over everything.
-                    if n_above > 0 || name.to_bytes() != b".git" {
+                // As in the walk over everything: no tree holds such names, so nothing of one can be removed.
+                Ok(stat) if paths::is_dot_git(name.to_bytes()) => {
+                    if !is_whiteout(&stat) && (n_above > 0 || name.to_bytes() != b".git") {
                         self.changes.walk.skip(path, SkipReason::NestedRepository);
                     }
                 }
+                Ok(stat) if is_whiteout(&stat) => self.remove(path),
                 Ok(stat) => self.entry(folder, &name, path, depth, is_ignored, Stat::of(&stat))?,
                 // Gone since the folder was read.
                 Err(rustix::io::Errno::NOENT) => {}
@@ -115,6 +115,10 @@ impl Walker<'_> {
             self.skip(path, SkipReason::Special);
             return Ok(());
         };
+        if path.len() > PATH_BYTES {
+            self.skip(path, SkipReason::TooDeep);
+            return Ok(());
+        }
         if stat.size > FILE_BYTES {
             self.skip(path, SkipReason::TooLarge);
             return Ok(());
@@ -166,7 +170,10 @@ impl Walker<'_> {
     }
 
     fn remove(&mut self, path: &[u8]) {
-        self.changes.removed.push(path.to_owned());
+        // No tree holds a longer one.
+        if path.len() <= PATH_BYTES {
+            self.changes.removed.push(path.to_owned());
+        }
     }
 
     /// What cannot be stored stands where something of the ground was, or where nothing was.

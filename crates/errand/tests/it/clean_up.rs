@@ -35,7 +35,7 @@ fn a_removed_task_comes_back_whole() {
     let id = place.finished(0, &FIX);
     let (before, patch) = (place.show(&id), place.errand(&["diff", &id]).out());
     // Somebody looked into the workspace and left something there, after the last snapshot.
-    fs::write(place.workspace(&id).join("note.txt"), "mine\n").unwrap();
+    fs::write(place.changed(&id).join("note.txt"), "mine\n").unwrap();
     let told = place.errand(&["rm", &id]).exits(0).out();
     assert!(told.starts_with(&format!("{id} removed; bring it back with: ")), "{told}");
     assert!(told.ends_with(&format!("errand undo rm {id}\n")), "{told}");
@@ -77,7 +77,7 @@ fn a_removed_task_comes_back_whole() {
 fn the_last_snapshot_is_kept_by_a_ref() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);
-    fs::write(place.workspace(&id).join("note.txt"), "mine\n").unwrap();
+    fs::write(place.changed(&id).join("note.txt"), "mine\n").unwrap();
     place.errand(&["rm", &id]).exits(0);
     let ledger = fs::read_dir(place.state_dir().join("ledgers")).unwrap().next().unwrap().unwrap().path();
     let work = format!("--git-dir={}", ledger.join("work.git").display());
@@ -91,14 +91,14 @@ fn the_last_snapshot_is_kept_by_a_ref() {
 fn what_errand_cannot_store_is_not_removed() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);
-    let large = place.workspace(&id).join("large.bin");
+    let large = place.changed(&id).join("large.bin");
     fs::File::create(&large).unwrap().set_len((128 << 20) + 1).unwrap();
     let refused = place.errand(&["rm", &id]).exits(2).err();
     assert!(refused.contains("large.bin (too large)") && refused.contains("→ move that away from"), "{refused}");
     assert!(large.exists() && place.show(&id)["state"] == "completed");
     // What holds no work is no reason to stay.
     fs::remove_file(&large).unwrap();
-    let pipe = place.workspace(&id).join("pipe");
+    let pipe = place.changed(&id).join("pipe");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     place.errand(&["rm", &id]).exits(0);
 }
@@ -136,7 +136,7 @@ fn the_task_removed_last_comes_back_first() {
 fn workspaces_of_ended_tasks_go_at_start_and_come_back_when_needed() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);
-    fs::write(place.workspace(&id).join("note.txt"), "mine\n").unwrap();
+    fs::write(place.changed(&id).join("note.txt"), "mine\n").unwrap();
     place.play(&script(&[&format!("@spend-limit\n{MEND}")]));
     let parked = place.hand_off(&["mend it"]);
     place.errand(&["wait", &parked]).exits(7);
@@ -177,7 +177,7 @@ fn a_clean_up_that_was_cut_is_finished_by_the_next() {
     place.errand(&["daemon", "stop"]).exits(0);
     // The daemon died between the lists and the folder, and somebody was there since.
     copy(&aside, &folder(&place, &id));
-    fs::write(folder(&place, &id).join("tree/note.txt"), "mine\n").unwrap();
+    fs::write(folder(&place, &id).join("files/upper/tree/note.txt"), "mine\n").unwrap();
     place.errand(&["daemon", "start"]).exits(0);
     until("the clean-up", || !folder(&place, &id).exists());
     place.errand(&["undo", "rm"]).exits(0);
@@ -193,7 +193,7 @@ fn a_workspace_deleted_under_a_command_is_made_anew_and_the_command_runs_again()
     let place = Place::new(&script(&[MEND, &running(slow), DONE]));
     let id = place.hand_off(&FIX);
     place.until_event(&id, "tool.started", 2);
-    until("the command's first deed", || place.workspace(&id).join("begun.txt").exists());
+    until("the command's first deed", || place.changed(&id).join("begun.txt").exists());
     fs::remove_dir_all(folder(&place, &id)).unwrap();
     place.errand(&["wait", &id]).exits(0);
     let patch = place.errand(&["diff", &id]).out();
@@ -237,7 +237,7 @@ fn the_disk_is_told_by_task_and_by_repository() {
     let place = Place::new(&mended());
     let id = place.finished(0, &FIX);
     // A hole costs nothing.
-    fs::File::create(place.workspace(&id).join("hole.bin")).unwrap().set_len(64 << 20).unwrap();
+    fs::File::create(place.changed(&id).join("hole.bin")).unwrap().set_len(64 << 20).unwrap();
     let disk = place.errand(&["ls", "--disk", "--json"]).exits(0).json();
     assert_eq!((&disk["tasks"][0]["id"], &disk["tasks"][0]["state"]), (&id.as_str().into(), &"verified".into()));
     assert_eq!(disk["tasks"][0]["bytes"], blocks(&folder(&place, &id)));

@@ -29,7 +29,7 @@ fn is_hidden(place: &Place) {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten() {
             let path = entry.unwrap().path();
-            let is_its_own = ["workspaces", "checks", "trash"].iter().any(|name| path.ends_with(name));
+            let is_its_own = ["workspaces", "checks", "private", "trash"].iter().any(|name| path.ends_with(name));
             if path.is_dir() && !is_its_own {
                 folders.push(path);
             } else if let Ok(bytes) = std::fs::read(&path) {
