@@ -42,8 +42,8 @@ pub(crate) fn prepare(
         return Ok(dir);
     }
     let building = above.join(state_dir::temporary_name());
-    let built = build(ledger, commit, &building, if layers.is_empty() { None } else { newest })
-        .and_then(|()| std::fs::rename(&building, &dir).map_err(at(&dir)));
+    let built =
+        build(ledger, commit, &building, newest).and_then(|()| std::fs::rename(&building, &dir).map_err(at(&dir)));
     if built.is_err() {
         // The first error is the one to report; what is left has a temporary name.
         let _ = state_dir::remove_tree(&building);
@@ -77,7 +77,7 @@ fn build(ledger: &Ledger, commit: &CommitId, dir: &Path, newest: Option<SystemTi
 /// Below dependency layers two things more count. A file that is the same in the person's checkout keeps its time there, so
 /// that a build output they made from it is up to date. Any other file must be younger than everything in the layers,
 /// because something there may have been built from another version of it.
-fn settle_times(
+pub(crate) fn settle_times(
     ledger: &Ledger,
     entries: &[TreeEntry],
     root: &Beneath,

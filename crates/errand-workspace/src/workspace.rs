@@ -225,6 +225,7 @@ impl Workspace {
                 } else {
                     let entries = ledger.list_tree(&ledger.tree_of(&ground.commit)?)?;
                     materialize(ledger, &entries, &root, &path, &mut StatCache::default())?;
+                    bases::settle_times(ledger, &entries, &root, ground.newest)?;
                     scratch::create(ledger, &ground.commit, &entries, &root, &staging).map_err(at)?;
                 }
                 for layer in ground.layers.iter().rev().chain(&ground.private) {

@@ -4,6 +4,8 @@
 
 mod apply;
 mod branch;
+mod builds;
+mod cloned;
 mod command;
 mod dirty;
 mod figures;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Far more than any of these takes on a busy machine.
-const LONG: Duration = Duration::from_secs(300);
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// A project in a workspace, and the person whose tools work on it.
 struct Project {
@@ -61,7 +61,7 @@ impl Project {
     }
 }
 
-fn environment(changed: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn environment(changed: &[(&str, &str)]) -> Vec<(String, String)> {
     let kept = std::env::vars().filter(|(name, _)| !changed.iter().any(|(changed, _)| changed == name));
     let set = changed.iter().filter(|(_, value)| !value.is_empty());
     kept.chain(set.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
