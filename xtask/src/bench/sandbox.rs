@@ -5,9 +5,13 @@ use super::figure::{Aim, Figure, Spread, Unit};
 use super::stage::Stage;
 use anyhow::{Context as _, ensure};
 use errand_workspace::command::run;
+use errand_workspace::git::Git;
+use errand_workspace::ledger::Ledger;
 use errand_workspace::sandbox::plan::Limits;
 use errand_workspace::sandbox::{Sandbox, Standing};
+use errand_workspace::source::Source;
 use errand_workspace::toolchains::{Added, Toolchains};
+use errand_workspace::workspace::{Ground, Workspace};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +19,8 @@ use std::time::{Duration, Instant};
 const GROUP: &str = "sandbox: one command; floor: `unshare` of the same namespaces";
 /// Commands of each kind.
 const N_COMMANDS: usize = 100;
+/// Files of the repository whose workspace they run in.
+const N_FILES: usize = 200;
 /// Commands at the same moment.
 const AT_ONCE: usize = 8;
 
@@ -44,16 +50,23 @@ pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         Standing::Whole(walls) => walls,
         Standing::Missing { why, .. } => anyhow::bail!("{why}"),
     };
+    let repository = stage.repository(N_FILES)?;
+    let git = Git::find(&path)?;
+    let source = Source::open(&git, &repository.dir)?;
+    let ledger = Arc::new(Ledger::open_or_create(&git, &state_dir, &source)?);
+    ledger.bring_base(&source, &source.head().commit)?;
+    let tree = ledger.tree_of(&source.head().commit)?;
+    let ground = Ground::of(&ledger, &source.head().commit);
+    let workspace = Workspace::create(&sandbox, &ground, &tree, &state_dir.join("workspace"))?;
     let one = || {
-        let plan = sandbox.bare_shell(&state_dir.join("commands"), "exec true", Limits::usual());
+        let plan = sandbox.shell(&workspace, "exec true", Limits::usual());
         runtime.block_on(async { run(&sandbox, plan).finished().await }).end.is_success()
     };
     let many = || {
         let sandbox = Arc::clone(&sandbox);
         let running: Vec<_> = runtime.block_on(async {
-            let plan =
-                |n: usize| sandbox.bare_shell(&state_dir.join(format!("at-once-{n}")), "exec true", Limits::usual());
-            (0..AT_ONCE).map(|n| run(&sandbox, plan(n))).collect()
+            let plan = || sandbox.shell(&workspace, "exec true", Limits::usual());
+            (0..AT_ONCE).map(|_| run(&sandbox, plan())).collect()
         });
         running.iter().all(|command| runtime.block_on(command.finished()).end.is_success())
     };
