@@ -15,6 +15,7 @@ mod script;
 mod stage;
 mod start;
 mod steps;
+mod workspaces;
 
 use anyhow::Context as _;
 use figure::Figure;
@@ -31,15 +32,18 @@ const SECTIONS: &[(&str, Section)] = &[
     ("sandbox", sandbox::measure),
     ("start", start::measure),
     ("steps", steps::measure),
+    ("workspaces", workspaces::measure),
 ];
 
-const USAGE: &str = "cargo xtask bench [SECTION…] [--binary PATH] [--runs N] [--dir DIR] [--json]";
+const USAGE: &str = "cargo xtask bench [SECTION…] [--binary PATH] [--runs N] [--largest N] [--dir DIR] [--json]";
 
 struct Options {
     sections: Vec<String>,
     /// The program to measure; built when left out.
     binary: Option<PathBuf>,
     n_runs: usize,
+    /// Sections that measure several sizes of repositories leave out those with more files.
+    n_files_most: usize,
     /// Where repositories and state are made; should be on a disk.
     dir: Option<PathBuf>,
     is_json: bool,
@@ -60,7 +64,7 @@ pub fn run(root: &Path, arguments: &[String]) -> anyhow::Result<ExitCode> {
         Some(binary) => binary.canonicalize().with_context(|| format!("there is no {}", binary.display()))?,
         None => build(root, &["errand"])?.join("errand"),
     };
-    let stage = Stage::set(binary, options.n_runs, options.dir.as_deref())?;
+    let stage = Stage::set(binary, options.n_runs, options.n_files_most, options.dir.as_deref())?;
     let machine = machine::Machine::look(&stage);
     let mut figures = Vec::new();
     for (name, measure) in SECTIONS {
@@ -110,7 +114,8 @@ fn build(root: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
-        let mut options = Self { sections: Vec::new(), binary: None, n_runs: 5, dir: None, is_json: false };
+        let (sections, n_runs, n_files_most) = (Vec::new(), 5, usize::MAX);
+        let mut options = Self { sections, binary: None, n_runs, n_files_most, dir: None, is_json: false };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let mut value = || rest.next().ok_or_else(|| format!("`{argument}` needs a value"));
@@ -118,9 +123,10 @@ impl Options {
                 "--binary" => options.binary = Some(PathBuf::from(value()?)),
                 "--dir" => options.dir = Some(PathBuf::from(value()?)),
                 "--json" => options.is_json = true,
-                "--runs" => {
-                    let n_runs = value()?.parse().ok().filter(|&n_runs| n_runs > 0);
-                    options.n_runs = n_runs.ok_or("`--runs` needs a number above 0")?;
+                "--runs" | "--largest" => {
+                    let number = value()?.parse().ok().filter(|&number| number > 0);
+                    let number = number.ok_or_else(|| format!("`{argument}` needs a number above 0"))?;
+                    *if argument == "--runs" { &mut options.n_runs } else { &mut options.n_files_most } = number;
                 }
                 name if SECTIONS.iter().any(|(known, _)| *known == name) => options.sections.push(name.to_owned()),
                 other => {
@@ -143,15 +149,19 @@ mod tests {
 
     #[test]
     fn options_and_sections_in_any_order() {
-        let options = parsed(&["steps", "--runs", "3", "start", "--binary", "x", "--json"]).unwrap();
+        let options =
+            parsed(&["steps", "--runs", "3", "start", "--largest", "2000", "--binary", "x", "--json"]).unwrap();
         assert_eq!((options.sections.join(" ").as_str(), options.n_runs, options.is_json), ("steps start", 3, true));
-        assert_eq!(options.binary, Some(PathBuf::from("x")));
+        assert_eq!((options.binary, options.n_files_most), (Some(PathBuf::from("x")), 2_000));
     }
 
     #[test]
     fn what_is_not_understood_is_named() {
         for (arguments, start) in [
-            (&["stpes"][..], "`stpes` is neither an option nor a section; sections: disk memory sandbox start steps"),
+            (
+                &["stpes"][..],
+                "`stpes` is neither an option nor a section; sections: disk memory sandbox start steps workspaces",
+            ),
             (&["--runs", "0"], "`--runs` needs a number above 0"),
             (&["--binary"], "`--binary` needs a value"),
         ] {

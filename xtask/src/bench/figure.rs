@@ -98,7 +98,8 @@ impl Figure {
         let shown = |value: f64| shown(self.unit, value);
         let aim = self.aim.map(|aim| match aim {
             Aim::Below(limit) => format!("< {}", shown(limit)),
-            Aim::TimesFloor(limit) => format!("≤ {limit}×"),
+            Aim::TimesFloor(limit) if limit >= SMALL => format!("≤ {limit}×"),
+            Aim::TimesFloor(limit) => format!("≤ {}", times(limit)),
         });
         let met = self.is_met().map(|is_met| if is_met { "met" } else { "not met" }.to_owned());
         [
@@ -107,11 +108,18 @@ impl Figure {
             shown(self.value.min),
             shown(self.value.max),
             self.floor.map(|floor| shown(floor.median)).unwrap_or_default(),
-            self.ratio().map(|ratio| format!("{ratio:.1}×")).unwrap_or_default(),
+            self.ratio().map(times).unwrap_or_default(),
             aim.unwrap_or_default(),
             met.unwrap_or_default(),
         ]
     }
+}
+
+/// A ratio below this is shown as a part of the floor.
+const SMALL: f64 = 0.1;
+
+fn times(ratio: f64) -> String {
+    if ratio >= SMALL || ratio <= 0.0 { format!("{ratio:.1}×") } else { format!("1/{:.0}×", 1.0 / ratio) }
 }
 
 fn shown(unit: Unit, value: f64) -> String {
@@ -177,21 +185,25 @@ mod tests {
             Figure::new("steps", "mixed", Unit::Milliseconds, one(6.0))
                 .floor(Some(one(2.0)))
                 .aim(Some(Aim::TimesFloor(3.0))),
+            Figure::new("steps", "fast", Unit::Milliseconds, one(3.0))
+                .floor(Some(one(120.0)))
+                .aim(Some(Aim::TimesFloor(1.0 / 50.0))),
             Figure::new("memory", "a waiting task", Unit::Bytes, one(2_097_152.0)).aim(Some(Aim::Below(1_048_576.0))),
         ];
         let lines: Vec<_> = [
-            "                   median      min      max    floor  ratio        aim",
+            "                   median      min      max     floor  ratio        aim",
             "",
             "steps",
-            "  mixed           6.00 ms  5.00 ms  7.00 ms  2.00 ms   3.0×       ≤ 3×  met",
+            "  mixed           6.00 ms  5.00 ms  7.00 ms   2.00 ms   3.0×       ≤ 3×  met",
+            "  fast            3.00 ms  2.00 ms  4.00 ms  120.0 ms  1/40×    ≤ 1/50×  not met",
             "",
             "memory",
-            "  a waiting task  2.0 MiB  2.0 MiB  2.0 MiB                  < 1.0 MiB  not met",
+            "  a waiting task  2.0 MiB  2.0 MiB  2.0 MiB                   < 1.0 MiB  not met",
             "",
         ]
         .into();
         assert_eq!(table(&figures).split('\n').collect::<Vec<_>>(), lines);
         assert_eq!(figures[0].to_json()["is_met"], true);
-        assert_eq!(figures[1].to_json()["ratio"], Value::Null);
+        assert_eq!(figures[2].to_json()["ratio"], Value::Null);
     }
 }

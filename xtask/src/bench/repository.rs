@@ -4,9 +4,12 @@ use anyhow::ensure;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Source files of one folder.
+/// Source files of one folder, and of one package with 20 folders.
 const FILES_PER_FOLDER: usize = 20;
-const FUNCTIONS_PER_FILE: usize = 12;
+const FILES_PER_PACKAGE: usize = 400;
+/// Functions of a file: so many, and up to so many more.
+const FUNCTIONS_AT_LEAST: usize = 7;
+const FUNCTIONS_MORE: usize = 11;
 
 #[derive(Clone, Debug)]
 pub struct Repository {
@@ -25,26 +28,32 @@ impl Repository {
             }
             std::fs::write(path, source(index))?;
         }
-        repository.git(&["init", "--quiet", "--initial-branch=main"])?;
-        repository.git(&["add", "--all"])?;
-        repository.git(&["commit", "--quiet", "--message=A generated repository"])?;
-        repository.git(&["repack", "--quiet", "-a", "-d"])?;
+        git(dir, &["init", "--quiet", "--initial-branch=main"])?;
+        git(dir, &["add", "--all"])?;
+        git(dir, &["commit", "--quiet", "--message=A generated repository"])?;
+        git(dir, &["repack", "--quiet", "-a", "-d"])?;
         Ok(repository)
     }
+}
 
-    fn git(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        let mut command = Command::new("git");
-        command.args(["-C"]).arg(&self.dir).args(["-c", "user.name=bench", "-c", "user.email=bench@localhost"]);
-        command.args(["-c", "gc.auto=0"]).args(arguments);
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
-        ensure!(command.status()?.success(), "git {} failed", arguments.join(" "));
-        Ok(())
-    }
+/// A program in a checkout, with no settings of the person's for git.
+pub fn program(dir: &Path, name: &str) -> Command {
+    let mut command = Command::new(name);
+    command.current_dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    command
+}
+
+pub fn git(dir: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let mut command = program(dir, "git");
+    command.args(["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "gc.auto=0"]).args(arguments);
+    ensure!(command.status()?.success(), "git {} failed", arguments.join(" "));
+    Ok(())
 }
 
 /// The path of source file `index`, from 1.
 pub fn source_path(index: usize) -> String {
-    format!("src/m{:04}/f{index:05}.rs", index / FILES_PER_FOLDER)
+    let (package, folder) = (index / FILES_PER_PACKAGE, index % FILES_PER_PACKAGE / FILES_PER_FOLDER);
+    format!("src/p{package:03}/src/m{folder:02}/f{index:05}.rs")
 }
 
 /// The line of source file `index` that edits replace, with a value.
@@ -52,9 +61,9 @@ pub fn code_line(index: usize, value: usize) -> String {
     format!("pub const CODE_{index:05}: usize = {value};")
 }
 
-/// About 2 KB of text that looks like a program.
+/// From 1 to 4 KiB of text that looks like a program.
 fn source(index: usize) -> String {
-    let functions = (0..FUNCTIONS_PER_FILE).map(|number| {
+    let functions = (0..FUNCTIONS_AT_LEAST + index % FUNCTIONS_MORE).map(|number| {
         let other = (index * 31 + number * 7) % 997;
         format!(
             "/// Step {number} of item {index}, which follows item {other}.\npub fn item_{index:05}_{number}(input: usize) \

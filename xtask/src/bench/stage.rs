@@ -6,11 +6,14 @@
 use super::repository::Repository;
 use anyhow::{Context as _, ensure};
 use errand_sim::{Captured, Script, Scripts, Sim, SimOptions};
+use errand_workspace::sandbox::Sandbox;
+use errand_workspace::toolchains::{Added, Toolchains};
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -25,6 +28,7 @@ const DISK: &str = "/var/tmp";
 pub struct Stage {
     binary: PathBuf,
     pub n_runs: usize,
+    n_files_most: usize,
     disk: TempDir,
     memory: Option<TempDir>,
     repositories: RefCell<BTreeMap<usize, Repository>>,
@@ -41,7 +45,7 @@ pub enum Place {
 }
 
 impl Stage {
-    pub fn set(binary: PathBuf, n_runs: usize, dir: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn set(binary: PathBuf, n_runs: usize, n_files_most: usize, dir: Option<&Path>) -> anyhow::Result<Self> {
         let folder = |below: &Path| {
             tempfile::Builder::new().prefix("errand-bench-").tempdir_in(below).with_context(|| format!("in {below:?}"))
         };
@@ -52,7 +56,7 @@ impl Stage {
         let memory = Path::new(MEMORY).is_dir().then(|| folder(Path::new(MEMORY))).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (repositories, n_homes) = (RefCell::default(), Cell::new(0));
-        Ok(Self { binary, n_runs, disk, memory, repositories, n_homes, runtime })
+        Ok(Self { binary, n_runs, n_files_most, disk, memory, repositories, n_homes, runtime })
     }
 
     pub fn binary(&self) -> &Path {
@@ -67,6 +71,19 @@ impl Stage {
     /// The places there are.
     pub fn places(&self) -> Vec<Place> {
         self.memory.iter().fold(vec![Place::Disk], |places, _| [places, vec![Place::Memory]].concat())
+    }
+
+    /// Those of a section's sizes of repositories that were asked for.
+    pub fn sizes(&self, all: &[usize]) -> Vec<usize> {
+        all.iter().copied().filter(|&n_files| n_files <= self.n_files_most).collect()
+    }
+
+    /// A sandbox for this process, with the tool chains of whoever started it; nothing is proven yet.
+    pub fn sandbox(&self, state_dir: &Path) -> anyhow::Result<Arc<Sandbox>> {
+        errand_workspace::state_dir::create_dir(state_dir)?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let toolchains = Toolchains::of(std::env::vars_os(), &Added::default(), state_dir)?;
+        Ok(Sandbox::new(&self.binary, &path, state_dir, toolchains)?)
     }
 
     /// The repository of that size, made once.

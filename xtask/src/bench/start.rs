@@ -52,7 +52,7 @@ struct Sample {
 
 pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for n_files in SIZES {
+    for n_files in stage.sizes(&SIZES) {
         let (mut samples, mut floors) = (Vec::new(), Vec::new());
         for run in 1..=stage.n_runs {
             eprintln!("start: {n_files} files, run {run} of {}", stage.n_runs);

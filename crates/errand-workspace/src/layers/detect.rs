@@ -1,11 +1,11 @@
 //! Which dependency folders the person's checkout has.
 //!
-//! Only folders of the base are looked into, so what the repository ignores is never walked, however large it is. A
+//! Only folders of the base that hold a manifest are looked into, so what the repository ignores is never walked, however large it is. A
 //! candidate is a real folder, holds no file of the base, and is ignored by the base's rules: otherwise its files would
 //! be part of every snapshot.
 
 use super::open_folder;
-use super::table::{Row, TABLE, row_of};
+use super::table::{Row, TABLE, names, row_of};
 use crate::beneath::{Beneath, stat_at};
 use crate::ignores::Ignores;
 use crate::limits::LAYER_FOLDERS_LOOKED;
@@ -116,19 +116,17 @@ fn unfit(base: &[TreeEntry], ignores: &Ignores, path: &[u8]) -> Option<Unfit> {
     if is_ignored { None } else { Some(Unfit::NotIgnored) }
 }
 
-/// Every folder that holds a file of the base, the top first.
+/// The folders of the base that hold a lock file or a manifest of the table: beside any other, a folder of that name is
+/// something else. The top is among them whatever it holds.
 fn folders_of(base: &[TreeEntry]) -> BTreeSet<&[u8]> {
-    let mut folders = BTreeSet::from([&b""[..]]);
-    for entry in base {
-        let mut path = entry.path.as_slice();
-        while let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
-            path = path.get(..slash).unwrap_or_default();
-            if !folders.insert(path) {
-                break;
-            }
-        }
-    }
-    folders
+    let split = |entry: &'_ TreeEntry| entry.path.iter().rposition(|&byte| byte == b'/');
+    let tells = |entry: &&TreeEntry| {
+        let name = entry.path.get(split(entry).map_or(0, |slash| slash + 1)..).unwrap_or_default();
+        TABLE.iter().any(|row| names(row.locks, name) || names(row.manifests, name))
+    };
+    let told = base.iter().filter(tells);
+    let folders = told.map(|entry| split(entry).and_then(|slash| entry.path.get(..slash)).unwrap_or_default());
+    folders.chain([&b""[..]]).collect()
 }
 
 fn is_below(rest: &[u8]) -> bool {
