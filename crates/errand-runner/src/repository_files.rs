@@ -1,13 +1,14 @@
 //! What files of a repository ask errand to do, read from the base's tree in the ledger and never from the checkout.
 //!
-//! One file is read, `.errand/config.toml`; others that configure agents are only named, so that nobody wonders why they
+//! Two files are read, `.errand/config.toml` and `.worktreeinclude`; others that configure agents are only named, so that nobody wonders why they
 //! have no effect. Files that configure shells and tools (`.env`, `.envrc`, `.tool-versions`) are neither.
 
 mod named;
 
 use errand_task::contract::Contract;
 use errand_task::id::{Digest, TreeId};
-use errand_task::repository_config::{self, NamedFile, PATH, RepositoryConfig, Runs, Sound, Trust};
+use errand_task::repository_config::{self, NamedFile, PATH, RepositoryConfig, Runs, Sound, Trust, WORKTREE_INCLUDE};
+use errand_workspace::layers;
 use errand_workspace::ledger::{Ledger, LedgerError};
 use errand_workspace::trees::{EntryMode, Node, TreeEntry};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct RepositoryFiles {
     /// The file's terms; `None` when there is no such file, else why it cannot be taken.
     config: Option<Result<Sound, String>>,
     pub runs: Runs,
+    /// Why `.worktreeinclude` cannot be taken, when that is so.
+    worktree_problem: Option<String>,
     /// Present, and without any effect.
     pub ignored: Vec<String>,
 }
@@ -48,14 +51,17 @@ impl RepositoryFiles {
             }
         }
         ignored.sort();
-        let (config, runs) = match own.iter().find(|entry| path_of(entry) == PATH) {
+        let (config, mut runs) = match own.iter().find(|entry| path_of(entry) == PATH) {
             None => (None, Runs::default()),
             Some(entry) => match sound(ledger, entry, tree)? {
                 Ok((sound, runs)) => (Some(Ok(sound)), runs),
                 Err(problem) => (Some(Err(problem)), Runs::default()),
             },
         };
-        Ok(Self { config, runs, ignored })
+        let worktree = repository_config::sound_patterns(layers::patterns_of_base(ledger, tree)?);
+        let worktree_problem = worktree.as_ref().err().cloned();
+        runs.worktree_include = worktree.unwrap_or_default();
+        Ok(Self { config, runs, worktree_problem, ignored })
     }
 
     /// Why the configuration cannot be taken, when that is so.
@@ -68,24 +74,26 @@ impl RepositoryFiles {
         let mut notices = Vec::new();
         match &self.config {
             None => {}
-            Some(Err(problem)) => notices.push(repository_config::refused(problem)),
-            Some(Ok(sound)) => {
-                notices.extend(sound.narrow(contract));
-                notices.extend(self.apply_runs(sound, contract, repository, trusts));
-            }
+            Some(Err(problem)) => notices.push(repository_config::refused(PATH, problem)),
+            Some(Ok(sound)) => notices.extend(sound.narrow(contract)),
         }
+        notices
+            .extend(self.worktree_problem.iter().map(|problem| repository_config::refused(WORKTREE_INCLUDE, problem)));
+        notices.extend(self.apply_runs(contract, repository, trusts));
         notices.extend(self.ignored_notice());
         notices
     }
 
-    fn apply_runs(&self, sound: &Sound, contract: &mut Contract, repository: &str, trusts: &[Trust]) -> Option<String> {
+    fn apply_runs(&self, contract: &mut Contract, repository: &str, trusts: &[Trust]) -> Vec<String> {
         if self.runs.is_empty() || contract.mode.is_read_only() {
-            return None;
+            return Vec::new();
         }
-        match is_trusted(&self.runs.digest(), repository, trusts) {
-            true => sound.add_runs(contract),
-            false => Some(self.runs.untrusted()),
+        if !is_trusted(&self.runs.digest(), repository, trusts) {
+            return self.runs.untrusted();
         }
+        let sound = self.config.as_ref().and_then(|config| config.as_ref().ok());
+        let commands = sound.and_then(|sound| sound.add_runs(contract));
+        commands.into_iter().chain(self.runs.add_files(contract)).collect()
     }
 
     fn ignored_notice(&self) -> Option<String> {
@@ -119,7 +127,7 @@ fn sound(ledger: &Ledger, entry: &TreeEntry, tree: &TreeId) -> Result<Result<(So
         Err(problem) => return Ok(Err(problem)),
     };
     let mut runs = sound.runs();
-    if runs.is_empty() {
+    if !runs.has_commands() {
         return Ok(Ok((sound, runs)));
     }
     let commands: Vec<&str> = runs.setup.iter().chain(&runs.checks).map(String::as_str).collect();
@@ -176,6 +184,8 @@ mod tests {
             ("[setup]\nrun = []\nenv = \"x\"", "line 3: unknown field `env`"),
             ("[checks]\nrun = \"make\"", "invalid type"),
             ("max_files = -1", "line 1: invalid value"),
+            ("[workspace]\ninclude = []\npaths = []", "line 3: unknown field `paths`"),
+            ("[workspace]\ndependencies = [\"/etc\"]", "`/etc` is not a dependency folder"),
             ("protect = [", "line 1: "),
             ("[setup]\nrun = [\"\"]", "a setup command is empty"),
         ] {

@@ -13,6 +13,8 @@ use std::fmt;
 pub const GOAL_BYTES: usize = 64 * 1024;
 /// Most patterns that name private files.
 pub const INCLUDE_MAX: usize = 64;
+/// Most dependency folders that are named.
+pub const DEPENDENCIES_MAX: usize = 64;
 /// Most repetitions of one check.
 pub const REPEAT_MAX: u32 = 1_000;
 
@@ -110,6 +112,9 @@ pub struct Contract {
     /// Private files of the checkout that are copied in, by path; as the person gives it, patterns for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
+    /// Further folders of the checkout, by path, that a build needs and git does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<String>,
 }
 
 /// A contract with gaps: one source's part of it.
@@ -130,6 +135,7 @@ pub struct Draft {
     pub setup: Vec<String>,
     pub setup_network: Vec<String>,
     pub include: Vec<String>,
+    pub dependencies: Vec<String>,
 }
 
 /// A check as a person writes it: a command alone, or with its settings.
@@ -193,6 +199,7 @@ impl Draft {
             setup_network: if self.setup.is_empty() { below.setup_network } else { self.setup_network },
             setup: if self.setup.is_empty() { below.setup } else { self.setup },
             include: joined(self.include, below.include),
+            dependencies: joined(self.dependencies, below.dependencies),
         }
     }
 
@@ -221,6 +228,7 @@ impl Draft {
             setup: self.setup.iter().map(|command| command.trim().to_owned()).collect(),
             setup_network: self.setup_network,
             include: self.include,
+            dependencies: self.dependencies,
         };
         contract.find_problems(&mut problems);
         if problems.is_empty() { Ok(contract) } else { Err(problems) }
@@ -273,6 +281,15 @@ impl Contract {
         if self.include.len() > INCLUDE_MAX {
             say("`include` has more than 64 patterns", "name folders or fewer files");
         }
+        if let Some(path) = self.dependencies.iter().find(|path| !is_folder_below(path)) {
+            say(
+                &format!("`{}` is not a dependency folder", path.escape_debug()),
+                "give its path from the top of the repository, as in tools/lib",
+            );
+        }
+        if self.dependencies.len() > DEPENDENCIES_MAX {
+            say("`dependencies` has more than 64 folders", "name a folder around them");
+        }
         if self.economy == Economy::Batch {
             say("batch delivery is not there yet", "leave `economy` out or say live");
         }
@@ -287,6 +304,12 @@ impl Contract {
 
 pub(crate) fn is_no_command(text: &str) -> bool {
     text.trim().is_empty() || text.contains('\0')
+}
+
+/// Whether this is a path below the top of the repository, written in one way.
+fn is_folder_below(path: &str) -> bool {
+    let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains(char::is_control);
+    path.trim_end_matches('/').split('/').all(is_name)
 }
 
 fn complete_check(check: DraftCheck, problems: &mut Vec<Problem>) -> Option<Check> {
@@ -433,10 +456,29 @@ mod tests {
     }
 
     #[test]
+    fn dependency_folders_are_named_by_every_source() {
+        let names = |path: &str| Draft { dependencies: vec![path.to_owned()], ..Draft::default() };
+        let contract = names("tools/lib").over(names("cache/")).complete("x").unwrap();
+        assert_eq!(contract.dependencies, ["tools/lib", "cache/"]);
+        let stored = serde_json::to_value(&contract).unwrap();
+        assert_eq!(stored["dependencies"], serde_json::json!(["tools/lib", "cache/"]));
+        assert_eq!(serde_json::from_value::<Contract>(stored).unwrap(), contract);
+        for wrong in ["", "/", "/etc", "..", "a/../b", "./a", "a//b", "a\nb"] {
+            let problems = problems(names(wrong), "x");
+            assert_eq!(problems, [format!("`{}` is not a dependency folder", wrong.escape_debug())], "{wrong:?}");
+        }
+        let many = Draft { dependencies: (0..65).map(|n| format!("a{n}")).collect(), ..Draft::default() };
+        assert_eq!(problems(many, "x"), ["`dependencies` has more than 64 folders"]);
+    }
+
+    #[test]
     fn a_contract_without_setup_is_stored_as_before_there_was_any() {
         let stored = serde_json::to_string(&Draft::default().complete("x").unwrap()).unwrap();
-        assert!(!stored.contains("setup") && !stored.contains("include"), "{stored}");
+        for later in ["setup", "include", "dependencies"] {
+            assert!(!stored.contains(later), "{stored}");
+        }
         let read: Contract = serde_json::from_str(&stored).unwrap();
         assert!(read.setup.is_empty() && read.setup_network.is_empty() && read.include.is_empty());
+        assert!(read.dependencies.is_empty());
     }
 }

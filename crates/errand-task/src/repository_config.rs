@@ -1,8 +1,9 @@
 //! What a repository's own file may say about every job in it, and what a person's yes to it is bound to.
 //!
 //! Such a file is the repository's word, not the person's. So it can narrow a contract and nothing else: it has no key
-//! for paths to allow, money, models or names that a job may reach. What it would run is apart: setup commands and checks
-//! take effect only when the person said yes to exactly these commands and to the files they name.
+//! for paths to allow, money, models or names that a job may reach. What it would run is apart, and so is what it would take
+//! out of the person's checkout: setup commands, checks, private files and dependency folders take effect only when the
+//! person said yes to exactly these, and to the files that commands name.
 
 use crate::contract::{Contract, Draft, DraftCheck, Mode, Problem, joined, tighter};
 use crate::id::Digest;
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where it stands in the base.
 pub const PATH: &str = ".errand/config.toml";
+/// Names, at the top of a repository, the private files to copy into each new checkout; other tools read it too.
+pub const WORKTREE_INCLUDE: &str = ".worktreeinclude";
 /// Bytes of all commands together: beyond that it is a program, and belongs into a file.
 const COMMAND_BYTES: usize = 16 * 1024;
 /// Characters of a notice; `errand trust` shows the whole.
@@ -24,6 +27,7 @@ pub struct RepositoryConfig {
     pub max_files: Option<u32>,
     pub setup: SetupTable,
     pub checks: ChecksTable,
+    pub workspace: WorkspaceTable,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -39,7 +43,16 @@ pub struct ChecksTable {
     pub run: Vec<String>,
 }
 
-/// What the file would run. This, byte for byte, is what a yes is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkspaceTable {
+    /// Patterns for private files.
+    pub include: Vec<String>,
+    /// Paths of folders.
+    pub dependencies: Vec<String>,
+}
+
+/// What the repository's files would run, and take out of the person's checkout. This, byte for byte, is what a yes is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
     pub setup: Vec<String>,
@@ -48,6 +61,16 @@ pub struct Runs {
     pub checks: Vec<String>,
     /// Files of the base that the commands name, by path.
     pub files: Vec<NamedFile>,
+    // A yes to commands alone has the digest it had before there was more to say yes to.
+    /// Patterns of the configuration, for private files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Patterns of `.worktreeinclude`, for private files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worktree_include: Vec<String>,
+    /// Folders of the checkout that a build needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,22 +108,34 @@ impl RepositoryConfig {
             setup: self.setup.run,
             setup_network: self.setup.network,
             checks: self.checks.run.into_iter().map(DraftCheck::Command).collect(),
+            include: self.workspace.include,
+            dependencies: self.workspace.dependencies,
             ..Draft::default()
         };
-        let first =
-            |problems: Vec<Problem>| problems.into_iter().next().map(|problem| problem.text).unwrap_or_default();
-        draft.complete("any job in this repository").map(Sound).map_err(first)
+        complete(draft).map(Sound)
     }
 }
 
+/// The patterns of a `.worktreeinclude`, held against the same rules.
+pub fn sound_patterns(patterns: Vec<String>) -> Result<Vec<String>, String> {
+    complete(Draft { include: patterns, ..Draft::default() }).map(|contract| contract.include)
+}
+
+fn complete(draft: Draft) -> Result<Contract, String> {
+    let first = |problems: Vec<Problem>| problems.into_iter().next().map(|problem| problem.text).unwrap_or_default();
+    draft.complete("any job in this repository").map_err(first)
+}
+
 impl Sound {
-    /// What it would run, without the files the commands name.
+    /// What it would run and take, without the files the commands name.
     pub fn runs(&self) -> Runs {
         Runs {
             setup: self.0.setup.clone(),
             network: self.0.setup_network.clone(),
             checks: self.0.checks.iter().map(|check| check.run.clone()).collect(),
-            files: Vec::new(),
+            include: self.0.include.clone(),
+            dependencies: self.0.dependencies.clone(),
+            ..Runs::default()
         }
     }
 
@@ -140,7 +175,38 @@ impl Sound {
 
 impl Runs {
     pub fn is_empty(&self) -> bool {
-        self.setup.is_empty() && self.checks.is_empty()
+        !self.has_commands()
+            && self.include.is_empty()
+            && self.worktree_include.is_empty()
+            && self.dependencies.is_empty()
+    }
+
+    pub fn has_commands(&self) -> bool {
+        !self.setup.is_empty() || !self.checks.is_empty()
+    }
+
+    /// Adds what it takes out of the checkout, which the person said yes to. A job that changes nothing takes none of it.
+    pub fn add_files(&self, contract: &mut Contract) -> Option<String> {
+        if contract.mode != Mode::Change {
+            return None;
+        }
+        for named in [&self.include, &self.worktree_include] {
+            contract.include = joined(std::mem::take(&mut contract.include), named.clone());
+        }
+        contract.dependencies = joined(std::mem::take(&mut contract.dependencies), self.dependencies.clone());
+        let said: Vec<_> =
+            self.files_named().into_iter().map(|(path, what, _)| format!("{what} that {path} names")).collect();
+        (!said.is_empty()).then(|| notice(&format!("trusted: {}", said.join(", "))))
+    }
+
+    /// The file that names something of the checkout, what that is, and the names.
+    fn files_named(&self) -> Vec<(&'static str, &'static str, &[String])> {
+        let all = [
+            (PATH, "private files", self.include.as_slice()),
+            (WORKTREE_INCLUDE, "private files", &self.worktree_include),
+            (PATH, "dependency folders", &self.dependencies),
+        ];
+        all.into_iter().filter(|(_, _, names)| !names.is_empty()).collect()
     }
 
     /// Any change of a command, a name or a named file is another digest.
@@ -151,7 +217,18 @@ impl Runs {
     }
 
     /// That these have no effect.
-    pub fn untrusted(&self) -> String {
+    pub fn untrusted(&self) -> Vec<String> {
+        let named = |(path, what, names): (_, _, &[String])| {
+            notice(&format!(
+                "not trusted: {path} would copy in {what} of your checkout: {} (errand trust)",
+                names.join("  ")
+            ))
+        };
+        let commands = self.has_commands().then(|| self.untrusted_commands());
+        commands.into_iter().chain(self.files_named().into_iter().map(named)).collect()
+    }
+
+    fn untrusted_commands(&self) -> String {
         let mut parts = self.setup.clone();
         if !self.network.is_empty() {
             parts.push(format!("(reaching {})", self.network.join(", ")));
@@ -162,8 +239,8 @@ impl Runs {
 }
 
 /// That the file as a whole has no effect.
-pub fn refused(problem: &str) -> String {
-    notice(&format!("refused: {PATH}: {problem}; nothing of it applies"))
+pub fn refused(path: &str, problem: &str) -> String {
+    notice(&format!("refused: {path}: {problem}; nothing of it applies"))
 }
 
 fn notice(text: &str) -> String {
@@ -185,6 +262,7 @@ mod tests {
             max_files: None,
             setup: SetupTable { run: vec!["npm ci".to_owned()], network: vec!["registry.example".to_owned()] },
             checks: ChecksTable { run: vec!["npm test".to_owned()] },
+            workspace: WorkspaceTable::default(),
         }
     }
 
@@ -236,9 +314,14 @@ mod tests {
         };
         let runs = |setup: &[&str], network: &[&str], checks: &[&str], files: Vec<NamedFile>| {
             let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-            Runs { setup: owned(setup), network: owned(network), checks: owned(checks), files }
+            Runs { setup: owned(setup), network: owned(network), checks: owned(checks), files, ..Runs::default() }
         };
+        let names = || vec![".env".to_owned()];
         let all = [
+            Runs { include: names(), ..Runs::default() },
+            Runs { worktree_include: names(), ..Runs::default() },
+            Runs { dependencies: names(), ..Runs::default() },
+            Runs { include: [names(), names()].concat(), ..Runs::default() },
             runs(&["sh setup.sh"], &[], &[], vec![file("100644", b"1")]),
             runs(&["sh setup.sh"], &[], &[], vec![file("100644", b"2")]),
             runs(&["sh setup.sh"], &[], &[], vec![file("100755", b"1")]),
@@ -253,6 +336,35 @@ mod tests {
     }
 
     #[test]
+    fn a_yes_from_before_there_were_files_to_take_still_counts() {
+        // Of {"errand_runs":1,"runs":{"setup":["npm ci"],"network":["registry.example"],"checks":["npm test"],"files":[]}}
+        let before = "7b7174660b172e1c7327d8aacb14fad4ad93e64aafac7734e85e3ca1ef25fa8d";
+        let runs = config().sound().unwrap().runs();
+        assert_eq!(runs.digest().as_str(), before);
+        assert_ne!(Runs { worktree_include: vec![".env".to_owned()], ..runs }.digest().as_str(), before);
+    }
+
+    #[test]
+    fn what_it_takes_adds_to_what_the_person_gave() {
+        let workspace = WorkspaceTable { include: vec![".env".to_owned()], dependencies: vec!["tools/lib".to_owned()] };
+        let mut runs = RepositoryConfig { workspace, ..config() }.sound().unwrap().runs();
+        runs.worktree_include = vec!["/secrets/*".to_owned(), ".env".to_owned()];
+        let mut given = contract(Draft { include: vec![".env.test".to_owned()], ..Draft::default() });
+        let said = runs.add_files(&mut given).unwrap();
+        assert_eq!(
+            said,
+            "trusted: private files that .errand/config.toml names, private files that .worktreeinclude names, dependency \
+             folders that .errand/config.toml names"
+        );
+        assert_eq!(given.include, [".env.test", ".env", "/secrets/*"]);
+        assert_eq!(given.dependencies, ["tools/lib"]);
+        let mut plan = contract(Draft { mode: Some(Mode::Plan), ..Draft::default() });
+        assert_eq!(runs.add_files(&mut plan), None);
+        assert!(plan.include.is_empty() && plan.dependencies.is_empty());
+        assert_eq!(Runs::default().add_files(&mut given), None);
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let says = |config: RepositoryConfig| config.sound().unwrap_err();
         let broken = |protect: &str| RepositoryConfig { protect: vec![protect.to_owned()], ..config() };
@@ -263,6 +375,9 @@ mod tests {
         assert!(says(RepositoryConfig { setup: network, ..config() }).contains("there are none"));
         let long = ChecksTable { run: vec!["x".repeat(20_000)] };
         assert!(says(RepositoryConfig { checks: long, ..config() }).contains("16 KiB"));
+        let workspace = WorkspaceTable { dependencies: vec!["../x".to_owned()], ..WorkspaceTable::default() };
+        assert_eq!(says(RepositoryConfig { workspace, ..config() }), "`../x` is not a dependency folder");
+        assert_eq!(sound_patterns(vec!["a".to_owned(); 65]).unwrap_err(), "`include` has more than 64 patterns");
     }
 
     #[test]
@@ -270,9 +385,21 @@ mod tests {
         let runs = config().sound().unwrap().runs();
         assert_eq!(
             runs.untrusted(),
-            "not trusted: .errand/config.toml would run: npm ci (reaching registry.example); npm test (errand trust)"
+            ["not trusted: .errand/config.toml would run: npm ci (reaching registry.example); npm test (errand trust)"]
         );
-        let long = Runs { setup: vec!["a\nb ".repeat(999)], ..Runs::default() }.untrusted();
-        assert!(!long.contains('\n') && long.chars().count() < 700, "{long}");
+        let names = || vec![".env".to_owned(), "/local/*".to_owned()];
+        let files = Runs { worktree_include: names(), dependencies: vec!["lib".to_owned()], ..Runs::default() };
+        assert_eq!(
+            files.untrusted(),
+            [
+                "not trusted: .worktreeinclude would copy in private files of your checkout: .env /local/* (errand trust)",
+                "not trusted: .errand/config.toml would copy in dependency folders of your checkout: lib (errand trust)",
+            ]
+        );
+        let long = Runs { setup: vec!["a\nb ".repeat(999)], include: vec!["x\n".repeat(999)], ..Runs::default() };
+        assert_eq!(long.untrusted().len(), 2);
+        for line in long.untrusted() {
+            assert!(!line.contains('\n') && line.chars().count() < 700, "{line}");
+        }
     }
 }

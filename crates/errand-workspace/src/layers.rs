@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use copy::{clone, lay_over};
-pub use includes::{Found, Included, WORKTREE_INCLUDE, copy_includes, find_includes, patterns_of_base};
+pub use includes::{Found, Included, copy_includes, find_includes, patterns_of_base};
 pub use store::{Layer, list, remove_unused};
 
 #[derive(Debug, Error)]

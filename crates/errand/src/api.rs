@@ -38,7 +38,7 @@ pub struct Look {
     pub base: Option<String>,
 }
 
-/// What the files of a repository would run.
+/// What the files of a repository would run, and take out of the checkout.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Repository {
     pub repository: String,
@@ -52,7 +52,13 @@ pub struct Repository {
     pub checks: Vec<String>,
     /// Files of the base that the commands name.
     pub files: Vec<NamedFile>,
-    /// What trust is bound to: of all of the above. Absent when nothing would run.
+    /// Patterns of `.errand/config.toml` for private files.
+    pub include: Vec<String>,
+    /// Patterns of `.worktreeinclude` for private files.
+    pub worktree_include: Vec<String>,
+    /// Folders that a build needs.
+    pub dependencies: Vec<String>,
+    /// What trust is bound to: of all of the above. Absent when there is nothing to say yes to.
     pub sha256: Option<Digest>,
     /// Files that configure agents, without effect.
     pub ignored: Vec<String>,
@@ -80,6 +86,9 @@ pub struct Terms {
     /// Private files of the checkout that are copied in.
     #[serde(default)]
     pub include: Vec<String>,
+    /// Further folders of the checkout that a build needs.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +121,7 @@ impl Terms {
             setup: contract.setup,
             setup_network: contract.setup_network,
             include: contract.include,
+            dependencies: contract.dependencies,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The person's own list of what repositories may run: `trust.toml` in their config directory.
+//! The person's own list of what repositories may run and take: `trust.toml` in their config directory.
 //!
 //! A line is about one repository's path and one content. Nothing is inherited: not from a folder above, not by another
 //! clone, not by a name. A file that others could have written is not believed.
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// Largest file read, in bytes.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
-const HEAD: &str = "# What the files of repositories may run, by your word. Written by `errand trust`.\n\n";
+const HEAD: &str = "# What the files of repositories may run and take out of your checkouts, by your word. Written by `errand trust`.\n\n";
 
 pub struct TrustFile {
     /// Absent where the person has no config directory: then nothing is trusted.
@@ -35,6 +35,9 @@ pub struct Entry {
     pub trusted_at: String,
     /// What would run, for people.
     pub commands: Vec<String>,
+    /// What would be copied out of the checkout, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]

@@ -83,6 +83,7 @@ impl Desk {
             dir: workspace_dir(&self.shared, &state.id),
             commit: state.submitted.source.base_commit.clone(),
             include: state.contract().include.clone(),
+            dependencies: state.contract().dependencies.clone(),
         })
     }
 
@@ -106,6 +107,8 @@ struct Place {
     commit: CommitId,
     /// Private files.
     include: Vec<String>,
+    /// Folders that the person or the repository, with their yes, named.
+    dependencies: Vec<String>,
 }
 
 /// What came of it.
@@ -125,7 +128,8 @@ impl Place {
         let tree = self.ledger.tree_of(&self.commit).map_err(|error| said(&error))?;
         let private = private_files::private_dir(&self.shared, &self.task);
         private_files::keep(&self.shared.secrets, self.ledger.checkout(), &self.include, &private)?;
-        let found = layers::prepare(&self.ledger, self.ledger.checkout(), &tree, &[]).map_err(|error| said(&error))?;
+        let found = layers::prepare(&self.ledger, self.ledger.checkout(), &tree, &self.dependencies);
+        let found = found.map_err(|error| said(&error))?;
         let ground = Ground {
             layers: found.layers.iter().map(|layer| layer.dir.clone()).collect(),
             newest: found.layers.iter().map(Layer::newest).max(),

@@ -16,12 +16,10 @@ use crate::state_dir;
 use crate::trees::{self, TreeEntry};
 use errand_task::id::TreeId;
 use errand_task::private_values;
+use errand_task::repository_config::WORKTREE_INCLUDE;
 use rustix::fs::{Dir, Timespec, Timestamps, UTIME_OMIT};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
-
-/// Names, at the top of a repository, what to copy into each new checkout; other tools read it too.
-pub const WORKTREE_INCLUDE: &str = ".worktreeinclude";
 
 /// What the patterns stand for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub struct Included {
     pub notes: Vec<String>,
 }
 
-/// The patterns that the base's own file of that name has.
+/// The patterns that the base's own `.worktreeinclude` has.
 pub fn patterns_of_base(ledger: &Ledger, base: &TreeId) -> Result<Vec<String>, LedgerError> {
     let entries = ledger.list_tree(base)?;
     let file = trees::find(&entries, WORKTREE_INCLUDE.as_bytes());

@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<(Draft, String), Failure> {
     parse(&text).map_err(|problem| {
         named(problem).hint(
             "fields: mode, checks, regression, allow, protect, max_diff_lines, max_files, network, \
-             budget {usd, steps, minutes}, model, economy, setup, setup_network, include",
+             budget {usd, steps, minutes}, model, economy, setup, setup_network, include, dependencies",
         )
     })
 }

@@ -55,6 +55,10 @@ pub struct Args {
     /// The model can read them; errand hides the values it finds in them.
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
+    /// Use a further folder of your checkout that a build needs and the repository ignores; may be repeated. Folders such
+    /// as node_modules are used anyway.
+    #[arg(long, value_name = "PATH")]
+    dependency: Vec<String>,
     /// Most changed files of the result.
     #[arg(long, value_name = "N")]
     max_files: Option<u32>,
@@ -135,6 +139,7 @@ fn submit(args: Args) -> Result<Submit, Failure> {
         setup: Vec::new(),
         setup_network: Vec::new(),
         include: args.include,
+        dependencies: args.dependency,
     };
     let start = if args.dirty { Start::Checkout } else { Start::at(args.base) };
     hand_off(flags.over(file_draft), &goal, args.name, start, args.dry_run)
@@ -231,6 +236,10 @@ pub fn enforced(screen: &Screen, contract: &Terms, model: &str) -> Vec<String> {
     }
     if !contract.include.is_empty() {
         out.push(line(screen, "private", &format!("files copied in: {}", safe(&contract.include.join("  ")))));
+    }
+    if !contract.dependencies.is_empty() {
+        let folders = safe(&contract.dependencies.join("  "));
+        out.push(line(screen, "dependency", &format!("folders used where they suit: {folders}")));
     }
     let network = match contract.network.is_empty() {
         true => "none: commands reach nothing outside".to_owned(),

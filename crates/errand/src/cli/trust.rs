@@ -1,4 +1,5 @@
-//! `errand trust`: what the files of a repository would run, and the person's yes to exactly that.
+//! `errand trust`: what the files of a repository would run and take out of the checkout, and the person's yes to exactly
+//! that.
 
 use super::Session;
 use super::run::line;
@@ -8,10 +9,10 @@ use crate::home;
 use crate::screen::{self, Screen, safe, safe_line};
 use crate::trust_file::{Entry, TrustFile};
 use errand_task::id::Digest;
-use errand_task::repository_config::PATH;
+use errand_task::repository_config::{PATH, WORKTREE_INCLUDE};
 use errand_task::verdict::ExitCode;
 
-/// Show what this repository's .errand/config.toml would run, and let it.
+/// Show what this repository's files would run and copy out of your checkout, and let them.
 #[derive(clap::Args)]
 pub struct Args {
     /// Revision to look at (HEAD).
@@ -45,7 +46,7 @@ pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
     let mut found = look(session, args.base).await?;
     if let Some(problem) = &found.problem {
         return Err(Failure::usage(format!("{PATH} cannot be taken: {problem}"))
-            .hint("tasks go on without it; its keys are protect, max_diff_lines, max_files, [setup] run, network, [checks] run"));
+            .hint("tasks go on without it; its keys are protect, max_diff_lines, max_files, [setup] run, network, [checks] run, [workspace] include, dependencies"));
     }
     let Some(sha256) = found.sha256.clone() else {
         session.print(&found, |screen| shown(screen, &found))?;
@@ -62,7 +63,7 @@ pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
     if found.trusted {
         return Ok(ExitCode::Verified);
     }
-    let question = "let it run, for your jobs in this repository, as long as nothing of this changes?";
+    let question = "let them, for your jobs in this repository, as long as nothing of this changes?";
     match if session.json { None } else { screen::ask(question) } {
         Some(true) => {
             file.add(entry(&found, sha256))?;
@@ -91,7 +92,18 @@ fn entry(found: &Repository, sha256: Digest) -> Entry {
         sha256,
         trusted_at: crate::api::time(jiff::Timestamp::now().as_millisecond()),
         commands: found.setup.iter().chain(&found.checks).cloned().collect(),
+        copies: copies(found).map(|(name, _)| name.clone()).collect(),
     }
+}
+
+/// What would be copied out of the checkout, and what that is.
+fn copies(found: &Repository) -> impl Iterator<Item = (&String, String)> {
+    let private = |path: &str| format!("private files of your checkout, by {path}");
+    let include = found.include.iter().map(move |name| (name, private(PATH)));
+    let worktree = found.worktree_include.iter().map(move |name| (name, private(WORKTREE_INCLUDE)));
+    let folders =
+        found.dependencies.iter().map(|name| (name, format!("a dependency folder of your checkout, by {PATH}")));
+    include.chain(worktree).chain(folders)
 }
 
 fn revoke(session: &Session, file: &TrustFile, repository: &str) -> Result<ExitCode, Failure> {
@@ -109,9 +121,10 @@ fn shown(screen: &Screen, found: &Repository) -> String {
     let mut out =
         vec![format!("{} at {short} ({})", safe_line(&found.repository, 200), safe_line(&found.base_name, 60))];
     match &found.sha256 {
-        None => out.push(format!("nothing: {PATH} runs no command here, or is not there")),
+        None => out
+            .push("nothing: no file of this commit runs a command or copies anything out of your checkout".to_owned()),
         Some(sha256) => {
-            out.push(format!("{PATH} of this commit would run, in a task's own workspace:"));
+            out.push("files of this commit would, in a task's own workspace:".to_owned());
             // Commands are shown whole, each on one line: none can look like another.
             let whole = |text: &String| safe_line(text, usize::MAX);
             out.extend(found.setup.iter().map(|command| line(screen, "setup", &whole(command))));
@@ -121,6 +134,9 @@ fn shown(screen: &Screen, found: &Repository) -> String {
                 let text = format!("{}  {}  sha256 {}", whole(&file.path), file.mode, file.sha256);
                 line(screen, "with", &text)
             }));
+            out.extend(
+                copies(found).map(|(name, what)| line(screen, "copy in", &format!("{}  ({what})", whole(name)))),
+            );
             out.push(line(screen, "sha256", sha256.as_str()));
             if found.trusted {
                 out.push("trusted".to_owned());
@@ -144,6 +160,7 @@ fn list(screen: &Screen, entries: &[Entry]) -> String {
     for entry in entries {
         out.push(format!("{}  since {}", safe_line(&entry.repository, 200), safe(&entry.trusted_at)));
         out.extend(entry.commands.iter().map(|command| line(screen, "runs", &safe_line(command, usize::MAX))));
+        out.extend(entry.copies.iter().map(|name| line(screen, "copies in", &safe_line(name, usize::MAX))));
         out.push(line(screen, "sha256", entry.sha256.as_str()));
     }
     out.join("\n")

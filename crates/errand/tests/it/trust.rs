@@ -2,7 +2,7 @@
 
 use crate::golden;
 use crate::place::{Place, until};
-use crate::scripts::{DONE, FIX, LOOK, MEND, TRY, mended, script};
+use crate::scripts::{DONE, FIX, LOOK, MEND, TRY, mended, running, script};
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
@@ -436,6 +436,126 @@ fn files_that_configure_shells_are_not_read() {
     for name in ["LD_PRELOAD", "NODE_OPTIONS", "BASH_ENV", "GIT_DIR", "ERRAND_HOME"] {
         assert!(!seen.lines().any(|line| line.starts_with(&format!("{name}="))), "{name} in {seen}");
     }
+}
+
+/// A repository that names private files and a dependency folder in both its files, and a checkout that has them.
+fn taking() -> Place {
+    let look = running("cat .env secrets/key tools/lib/made; ls -a secrets");
+    let place = Place::new(&script(&[&look, MEND, DONE]));
+    place.write(".gitignore", "gate\n.env\n/secrets/\n/tools/lib/\n");
+    place.write(".errand/config.toml", "[workspace]\ninclude = [\".env\"]\ndependencies = [\"tools/lib\"]\n");
+    place.write(".worktreeinclude", "# for every checkout\n\n/secrets/*\n!/secrets/other\n");
+    place.commit("name files");
+    place.write(".env", "MODE=development\n");
+    place.write("secrets/key", "not-so-secret\n");
+    place.write("secrets/other", "stays out\n");
+    place.write("tools/lib/made", "by a build\n");
+    place
+}
+
+#[test]
+fn what_it_takes_out_of_the_checkout_needs_a_yes_too() {
+    let place = taking();
+    let told = [
+        "not trusted: .errand/config.toml would copy in private files of your checkout: .env (errand trust)",
+        "not trusted: .worktreeinclude would copy in private files of your checkout: /secrets/* !/secrets/other (errand \
+         trust)",
+        "not trusted: .errand/config.toml would copy in dependency folders of your checkout: tools/lib (errand trust)",
+    ];
+    assert_eq!(notices(&place), told.join("\n"));
+    let without = place.finished(0, &FIX);
+    let contract = place.show(&without)["contract"].clone();
+    assert_eq!((&contract["include"], &contract["dependencies"]), (&serde_json::json!([]), &serde_json::json!([])));
+    for path in [".env", "secrets", "tools/lib"] {
+        assert!(!place.changed(&without).join(path).exists(), "{path}");
+    }
+
+    let asked = place.errand(&["trust"]).exits(2).out();
+    for part in [
+        ".env  (private files of your checkout, by .errand/config.toml)",
+        "/secrets/*  (private files of your checkout, by .worktreeinclude)",
+        "!/secrets/other  (",
+        "tools/lib  (a dependency folder of your checkout, by .errand/config.toml)",
+    ] {
+        assert!(asked.contains(part), "{part} is missing in:\n{asked}");
+    }
+    place.errand(&["trust", "--yes"]).exits(0);
+    assert!(place.errand(&["trust", "--list"]).exits(0).out().contains("/secrets/*"));
+    assert_eq!(
+        notices(&place),
+        "trusted: private files that .errand/config.toml names, private files that .worktreeinclude names, dependency folders \
+         that .errand/config.toml names"
+    );
+    let receipt = place.errand(&[&["run", "--dry-run"], &FIX[..]].concat()).exits(0).out();
+    assert!(receipt.contains("files copied in: .env  secrets/key\n"), "{receipt}");
+    assert!(receipt.contains("folders used where they suit: tools/lib\n"), "{receipt}");
+    place.play(&script(&[&running("cat .env secrets/key tools/lib/made; ls -a secrets"), MEND, DONE]));
+    let id = place.finished(0, &FIX);
+    let shown = place.show(&id);
+    assert_eq!(shown["contract"]["include"], serde_json::json!([".env", "secrets/key"]));
+    assert_eq!(shown["contract"]["dependencies"], serde_json::json!(["tools/lib"]));
+    assert_eq!(shown["diff"]["files"].as_array().map(Vec::len), Some(1), "{}", shown["diff"]);
+    let output = place.events(&id, "tool.ended")[0]["output"].to_string();
+    assert!(output.contains("MODE=development") && output.contains("by a build"), "{output}");
+    assert!(!output.contains("other"), "{output}");
+}
+
+#[test]
+fn another_list_of_files_asks_again() {
+    let place = taking();
+    place.errand(&["trust", "--yes"]).exits(0);
+    let config = "[workspace]\ninclude = [\".env\"]\ndependencies = [\"tools/lib\"]\n";
+    for (path, text) in [
+        (".worktreeinclude", "/secrets/*\n"),
+        (".worktreeinclude", ""),
+        (".errand/config.toml", &config.replace("\".env\"", "\".env\", \"*.pem\"")),
+        (".errand/config.toml", &config.replace("tools/lib", "tools/bin")),
+    ] {
+        let before = place.read(path);
+        place.write(path, text);
+        assert!(notices(&place).starts_with("trusted: "), "{path} in the checkout counts for nothing");
+        place.commit("more");
+        assert!(notices(&place).starts_with("not trusted: "), "{path}: {text}");
+        let dry = place.errand(&[&["run", "--dry-run", "--json"], &FIX[..]].concat()).exits(0).json();
+        let (include, dependencies) = (&dry["contract"]["include"], &dry["contract"]["dependencies"]);
+        assert_eq!((include, dependencies), (&serde_json::json!([]), &serde_json::json!([])), "{path}: {text}");
+        place.write(path, &before);
+        place.commit("back");
+    }
+    assert!(notices(&place).starts_with("trusted: "));
+    place.write(".worktreeinclude", &(0..65).map(|n| format!("a{n}\n")).collect::<String>());
+    place.commit("many");
+    assert!(
+        notices(&place)
+            .starts_with("refused: .worktreeinclude: `include` has more than 64 patterns; nothing of it applies"),
+        "{}",
+        notices(&place)
+    );
+}
+
+#[test]
+fn a_list_that_is_a_link_names_nothing() {
+    let place = taking();
+    std::fs::remove_file(place.repository().join(".worktreeinclude")).unwrap();
+    symlink(".gitignore", place.repository().join(".worktreeinclude")).unwrap();
+    place.write(".errand/config.toml", "");
+    place.commit("a link");
+    assert_eq!(notices(&place), "");
+}
+
+#[test]
+fn the_person_names_a_dependency_folder_themselves() {
+    let place = taking();
+    let job = [&["run", "--dry-run", "--json"], &FIX[..], &["--dependency", "tools/lib"]].concat();
+    let dry = place.errand(&job).exits(0).json();
+    assert_eq!(dry["contract"]["dependencies"], serde_json::json!(["tools/lib"]));
+    let id = place.finished(0, &[&FIX[..], &["--dependency", "tools/lib", "--dependency", "docs"]].concat());
+    let prepared = place.events(&id, "workspace.prepared")[0].clone();
+    assert_eq!(prepared["layers"], serde_json::json!(["tools/lib"]));
+    let note = "`docs` is not used as a dependency folder: the base has files in it";
+    assert_eq!(prepared["notes"], serde_json::json!([note]));
+    let wrong = place.errand(&["run", "x", "--dependency", "../other"]).exits(2);
+    assert!(wrong.err().contains("`../other` is not a dependency folder"), "{}", wrong.err());
 }
 
 #[test]

@@ -253,6 +253,20 @@ fn further() -> Vec<(&'static str, Event)> {
             }),
         ),
         (
+            "dependencies",
+            Event::Task(TaskEvent::Submitted {
+                name: None,
+                contract: Box::new(Contract {
+                    dependencies: vec!["tools/lib".to_owned()],
+                    ..bare_contract(Mode::Change)
+                }),
+                source: source(),
+                endpoint: Endpoint { base_url: "http://127.0.0.1:1".to_owned(), credential: CredentialId::new("demo") },
+                version: "0.1.0".to_owned(),
+                notices: Vec::new(),
+            }),
+        ),
+        (
             "dirty",
             Event::Task(TaskEvent::Submitted {
                 name: None,
@@ -313,6 +327,7 @@ fn contract() -> Contract {
         setup: Vec::new(),
         setup_network: Vec::new(),
         include: Vec::new(),
+        dependencies: Vec::new(),
     }
 }
 
@@ -333,6 +348,7 @@ fn bare_contract(mode: Mode) -> Contract {
         setup: Vec::new(),
         setup_network: Vec::new(),
         include: Vec::new(),
+        dependencies: Vec::new(),
     }
 }
 
