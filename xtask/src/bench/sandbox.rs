@@ -47,7 +47,7 @@ pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         Standing::Missing { why, .. } => anyhow::bail!("{why}"),
     };
     let repository = stage.repository(N_FILES)?;
-    let git = Git::find(&path)?;
+    let git = Git::find(&std::env::var_os("PATH").unwrap_or_default())?;
     let source = Source::open(&git, &repository.dir)?;
     let ledger = Arc::new(Ledger::open_or_create(&git, &state_dir, &source)?);
     ledger.bring_base(&source, &source.head().commit)?;

@@ -267,12 +267,11 @@ fn only_what_the_base_ignores_and_does_not_hold_is_used() {
         ("composer.lock", "php"),
         ("vendor/assets/a.js", "tracked"),
         ("requirements.txt", "flask"),
-        ("out/kept", "tracked, although ignored"),
+        ("out/package.json", "tracked, although ignored"),
     ]);
     for path in ["vendor/bundle/gem.rb", "venv/pyvenv.cfg", "out/node_modules/a", "vendor-old/x"] {
         rig.write(path, "x");
     }
-    rig.write("out/package.json", "{}");
     let captured = prepare_with(&rig, &["out", "vendor-old", "vendor/bundle"]);
     assert_eq!(paths(&captured), ["out/node_modules", "vendor/bundle"]);
     assert_eq!(
