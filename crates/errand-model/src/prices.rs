@@ -128,8 +128,12 @@ impl Prices {
             .map_or(Cost::Unknown, |row| Cost::Known { amount: row.cost(usage), row })
     }
 
-    /// What a response costs: by the model that answered, and nothing for a refusal before any output.
+    /// What a response costs: by the model that answered, and nothing for a refusal before any output. Unknown when
+    /// the endpoint did not say what it used.
     pub fn cost_of(&self, response: &Response) -> Cost {
+        if !response.is_usage_final {
+            return Cost::Unknown;
+        }
         match self.cost(&response.model, &response.usage, response.modifiers) {
             Cost::Known { row, .. } if is_free(response) => Cost::Known { amount: Pico::ZERO, row },
             cost => cost,

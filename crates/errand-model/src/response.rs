@@ -26,6 +26,8 @@ pub struct Response {
     /// The endpoint's own words about a refusal.
     pub stop_explanation: Option<String>,
     pub usage: Usage,
+    /// The end of the answer said how much was put out. Without that the price is not known.
+    pub is_usage_final: bool,
     /// What else decides the price.
     pub modifiers: Modifiers,
 }

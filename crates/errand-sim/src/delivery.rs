@@ -33,6 +33,9 @@ pub(crate) fn streamed(
     fault: Option<&FaultKind>,
     request_id: &str,
 ) -> Vec<Piece> {
+    if let Some(FaultKind::Raw { body }) = fault {
+        return broken(vec![Piece::Bytes(body.clone())], pacing, None);
+    }
     let mut pieces = frames_to_pieces(sse::opening(answer, pacing), pacing, latency);
     pieces.extend(stall(pacing));
     let mut frames = sse::rest(answer, pacing);
@@ -47,7 +50,11 @@ pub(crate) fn streamed(
 
 /// The pieces of an answer in one body.
 pub(crate) fn whole(answer: &Answer, pacing: &Pacing, fault: Option<&FaultKind>) -> Vec<Piece> {
-    let pieces = vec![Piece::Wait(pacing.stall), Piece::Bytes(answer.message().to_string().into_bytes())];
+    let body = match fault {
+        Some(FaultKind::Raw { body }) => body.clone(),
+        _ => answer.message().to_string().into_bytes(),
+    };
+    let pieces = vec![Piece::Wait(pacing.stall), Piece::Bytes(body)];
     broken(pieces, pacing, fault)
 }
 

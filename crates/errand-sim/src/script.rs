@@ -64,12 +64,28 @@ pub(crate) struct Fault {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FaultKind {
-    Error { status: u16, kind: String, message: String, retry_after_s: Option<u64> },
+    Error {
+        status: u16,
+        kind: String,
+        message: String,
+        retry_after_s: Option<u64>,
+    },
     SpendLimit,
-    Cut { n_bytes: usize },
-    ErrorMidstream { kind: String, message: String },
+    Cut {
+        n_bytes: usize,
+    },
+    ErrorMidstream {
+        kind: String,
+        message: String,
+    },
     Reset,
-    Html { status: u16 },
+    Html {
+        status: u16,
+    },
+    /// These bytes in place of the whole body: what no well-behaved server sends.
+    Raw {
+        body: Vec<u8>,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

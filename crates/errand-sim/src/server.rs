@@ -460,7 +460,11 @@ pub(crate) fn refusal_of(fault: &FaultKind, streams: bool) -> Option<Refusal> {
         FaultKind::ErrorMidstream { kind, message } if !streams => {
             Some(Refusal::new(status_of(kind), kind, message.clone()))
         }
-        FaultKind::ErrorMidstream { .. } | FaultKind::Cut { .. } | FaultKind::Reset | FaultKind::Html { .. } => None,
+        FaultKind::ErrorMidstream { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Reset
+        | FaultKind::Html { .. }
+        | FaultKind::Raw { .. } => None,
     }
 }
 

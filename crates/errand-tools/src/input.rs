@@ -47,7 +47,7 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(input: &str) -> Result<T, String>
     };
     // How the dialect hands back arguments that were no JSON.
     if given.len() == 1 && given.contains_key("INVALID_JSON") {
-        return Err("the input was not valid JSON; send the call again".to_owned());
+        return Err("the input was not valid JSON, or nested too deep; send the call again".to_owned());
     }
     let schema = whole_schema::<T>().to_value();
     let known = mistakes::known(&schema).join(", ");

@@ -47,6 +47,12 @@ pub(super) struct Delta<'a> {
     citation: Option<&'a RawValue>,
 }
 
+/// What a call is called when it is sent back; differs from what came where that could not be sent.
+pub(super) struct Names<'a> {
+    pub id: &'a str,
+    pub name: &'a str,
+}
+
 /// What a delta added, for watchers.
 pub(super) enum Added {
     Text(String),
@@ -66,6 +72,12 @@ impl Block {
             "tool_use" => Kind::ToolUse,
             _ => Kind::Other,
         };
+        // The input of a call may be anything: it is answered.
+        let is_answered = |name: &str| block.kind == Kind::ToolUse && name == "input";
+        let mut sent_back = block.fields.iter().filter(|(name, _)| !is_answered(name));
+        if sent_back.any(|(_, raw)| is_too_deep(raw.get())) {
+            return Err(StreamError::malformed("a content block that is nested too deep"));
+        }
         Ok(block)
     }
 
@@ -79,11 +91,17 @@ impl Block {
                 Ok(Added::Nothing)
             }
             "signature_delta" => {
-                self.signature = Some(needed(delta.signature)?.to_owned());
+                let signature = needed(delta.signature)?;
+                inside_quotes(signature.get()).ok_or(StreamError::malformed("a signature that is not a string"))?;
+                self.signature = Some(signature.to_owned());
                 Ok(Added::Nothing)
             }
             "citations_delta" => {
-                self.citations.push(needed(delta.citation)?.to_owned());
+                let citation = needed(delta.citation)?;
+                if is_too_deep(citation.get()) {
+                    return Err(StreamError::malformed("a citation that is nested too deep"));
+                }
+                self.citations.push(citation.to_owned());
                 Ok(Added::Nothing)
             }
             _ => Ok(Added::Nothing),
@@ -135,15 +153,15 @@ impl Block {
         } else {
             text
         };
-        // A full parse: it also refuses what only looks like JSON, such as half a surrogate pair or a depth of 10,000.
+        // A full parse: it also refuses what only looks like JSON, such as half a surrogate pair.
         match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text) {
-            Ok(_) => Ok(CallInput::Json(text)),
-            Err(_) => Ok(CallInput::Invalid(text)),
+            Ok(_) if !is_too_deep(&text) => Ok(CallInput::Json(text)),
+            Ok(_) | Err(_) => Ok(CallInput::Invalid(text)),
         }
     }
 
-    /// The block as JSON. `id` replaces the block's own one.
-    pub fn json(&self, id: Option<&str>) -> Result<String, StreamError> {
+    /// The block as JSON, a call with these names.
+    pub fn json(&self, names: Option<Names<'_>>) -> Result<String, StreamError> {
         let mut replaced: Vec<(&str, String)> = Vec::new();
         if let Some((field @ ("text" | "thinking"), escaped)) = &self.grown {
             replaced.push((field, format!("\"{escaped}\"")));
@@ -161,8 +179,11 @@ impl Block {
         if !self.citations.is_empty() {
             replaced.push(("citations", self.all_citations()));
         }
-        if let Some(id) = id {
-            replaced.push(("id", serde_json::Value::from(id).to_string()));
+        for (field, own) in names.iter().flat_map(|names| [("id", names.id), ("name", names.name)]) {
+            // What can stay keeps the spelling it came with.
+            if self.string(field).as_deref() != Some(own) {
+                replaced.push((field, serde_json::Value::from(own).to_string()));
+            }
         }
         let kept = self.fields.iter().map(|(name, raw)| {
             let at = replaced.iter().position(|(field, _)| field == name);
@@ -184,6 +205,25 @@ impl Block {
     fn field(&self, name: &str) -> Option<&RawValue> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, raw)| &**raw)
     }
+}
+
+/// Whether JSON that is valid is nested deeper than may go back in a request.
+fn is_too_deep(json: &str) -> bool {
+    let (mut depth, mut is_in_string, mut is_escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_in_string = !is_in_string,
+            b'{' | b'[' if !is_in_string => depth += 1,
+            b'}' | b']' if !is_in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limits::DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 fn inside_quotes(json: &str) -> Option<&str> {

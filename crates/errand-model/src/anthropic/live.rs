@@ -13,6 +13,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A model that an endpoint says it has.
@@ -26,12 +27,14 @@ pub struct ListedModel {
 
 impl Client {
     /// Sends a body of [`render`](super::request::render) once and reads the answer to its end. Dropping the future
-    /// breaks the request off; it may be billed all the same. An empty key sends none, for local servers.
+    /// breaks the request off; it may be billed all the same. An empty key sends none, for local servers. No call of the
+    /// answer gets an id of `known_calls`, those that stand in the body.
     pub async fn send(
         &self,
         endpoint: &Endpoint,
         key: &SecretString,
         body: Vec<u8>,
+        known_calls: HashSet<String>,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Response, SendFailure> {
         let call = Call::new(self, endpoint, key, self.options.response_timeout)?;
@@ -44,7 +47,7 @@ impl Client {
             let failure = SendFailure::new(FailureKind::NeedsPerson, text, hint);
             return Err(failure.maybe_billed(Partial::default()));
         }
-        call.read_stream(response, progress).await
+        call.read_stream(response, known_calls, progress).await
     }
 
     /// How many input tokens the endpoint counts for a body of [`render_count`](super::request::render_count). Free; an
@@ -171,10 +174,11 @@ impl<'a> Call<'a> {
     async fn read_stream(
         &self,
         mut response: reqwest::Response,
+        known_calls: HashSet<String>,
         progress: &mut (dyn FnMut(Progress<'_>) + Send),
     ) -> Result<Response, SendFailure> {
         let options = &self.client.options;
-        let mut assembly = Assembly::new(options.max_event_bytes);
+        let mut assembly = Assembly::new(options.max_event_bytes, known_calls);
         let mut n_bytes: u64 = 0;
         while !assembly.is_complete() {
             let chunk = response.chunk().await.map_err(|error| self.broken(&error, assembly.partial()))?;

@@ -3,7 +3,7 @@
 //! Without I/O: feed what arrived, finish at the end. A stream is complete only when its last event says so; the end of
 //! the bytes does not. Events, blocks, deltas and stop reasons from the future are skipped or kept, never an error.
 
-use super::block::{Added, Block, Delta, Kind};
+use super::block::{Added, Block, Delta, Kind, Names};
 use super::usage::{Report, Tally};
 use crate::limits;
 use crate::response::{CutCall, Partial, Progress, Response, ToolCall};
@@ -41,12 +41,15 @@ impl StreamError {
 pub struct Assembly {
     parser: sse::Parser,
     max_event_bytes: usize,
+    /// Ids of calls that the conversation holds already.
+    known_calls: HashSet<String>,
     message: Message,
 }
 
 impl Assembly {
-    pub fn new(max_event_bytes: usize) -> Self {
-        Self { parser: sse::Parser::new(max_event_bytes), max_event_bytes, message: Message::default() }
+    pub fn new(max_event_bytes: usize, known_calls: HashSet<String>) -> Self {
+        let parser = sse::Parser::new(max_event_bytes);
+        Self { parser, max_event_bytes, known_calls, message: Message::default() }
     }
 
     /// Takes the next bytes. After an error only [`Assembly::partial`] makes sense.
@@ -72,7 +75,7 @@ impl Assembly {
         match self.message.apply_all(&events, progress) {
             // What a cut left of an event is no event.
             Ok(()) | Err(StreamError::Malformed { .. }) if !self.is_complete() => Err(StreamError::Cut),
-            Ok(()) => self.message.response(),
+            Ok(()) => self.message.response(self.known_calls.clone()),
             Err(error) => Err(error),
         }
     }
@@ -102,6 +105,7 @@ struct Message {
     stop_reason: Option<String>,
     stop_details: StopDetails,
     tally: Tally,
+    is_usage_final: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -249,6 +253,7 @@ impl Message {
         }
         let Event { delta, usage } = parse(data)?;
         if let Some(report) = usage {
+            self.is_usage_final |= report.output_tokens.is_some();
             self.tally.apply(report);
         }
         if let Some(delta) = delta {
@@ -265,7 +270,7 @@ impl Message {
         open.ok_or(StreamError::malformed("an event for a content block that is not open"))
     }
 
-    fn response(&self) -> Result<Response, StreamError> {
+    fn response(&self, mut ids: HashSet<String>) -> Result<Response, StreamError> {
         let stop = self.stop();
         let mut blocks: Vec<&Block> = self.blocks.values().collect();
         let is_cut = match stop {
@@ -276,7 +281,6 @@ impl Message {
         let mut calls: Vec<ToolCall> = Vec::new();
         let mut content = Vec::new();
         let mut texts = Vec::new();
-        let mut ids = HashSet::new();
         for block in blocks {
             match block.kind {
                 Kind::Text => {
@@ -289,10 +293,9 @@ impl Message {
                     content.push(block.json(None)?);
                 }
                 Kind::ToolUse => {
-                    let own_id = block.string("id").unwrap_or_default();
-                    let id = new_id(&own_id, &mut ids);
-                    let name = block.string("name").unwrap_or_default();
-                    content.push(block.json((id != own_id).then_some(id.as_str()))?);
+                    let id = new_id(&sendable(&block.string("id").unwrap_or_default()), &mut ids);
+                    let name = sendable(&block.string("name").unwrap_or_default());
+                    content.push(block.json(Some(Names { id: &id, name: &name }))?);
                     calls.push(ToolCall { id: CallId::new(id), name, input: block.input()? });
                 }
                 Kind::Thinking | Kind::Other => content.push(block.json(None)?),
@@ -308,6 +311,7 @@ impl Message {
             stop,
             stop_explanation: self.stop_details.explanation.clone(),
             usage: self.tally.usage(),
+            is_usage_final: self.is_usage_final,
             modifiers: self.tally.modifiers,
         })
     }
@@ -339,9 +343,17 @@ fn cut_call(block: &Block) -> Option<CutCall> {
     Some(CutCall { id: CallId::new(id), name, input_so_far: block.input_so_far() })
 }
 
+/// An id or a name as it can be sent back. One that was changed is no tool's name: those have none of these characters.
+fn sendable(text: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let text: String = text.chars().take(limits::SENT_NAME_CHARS).map(allowed).collect();
+    if text.is_empty() { "_".to_owned() } else { text }
+}
+
 /// `id`, or one made from it when it was there before: an id must not stand twice in a request.
 fn new_id(id: &str, before: &mut HashSet<String>) -> String {
-    let numbered = (2..).map(|n: u32| format!("{id}_{n}"));
+    // From the number of ids on, so that ten thousand equal ones take ten thousand tries and not their square.
+    let numbered = (before.len() + 1..).map(|n| format!("{id}_{n}"));
     let new = std::iter::once(id.to_owned()).chain(numbered).find(|id| !before.contains(id)).unwrap_or_default();
     before.insert(new.clone());
     new

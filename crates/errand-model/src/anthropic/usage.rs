@@ -13,7 +13,7 @@ pub(super) struct Report {
     cache_creation_input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation: Option<Writes>,
-    output_tokens: Option<u64>,
+    pub output_tokens: Option<u64>,
     server_tool_use: Option<ServerTools>,
     service_tier: Option<String>,
     inference_geo: Option<String>,

@@ -9,6 +9,7 @@ use errand_model::response::{Progress, Response};
 use errand_task::facts::{Endpoint, FailureKind, Stop};
 use errand_task::id::CredentialId;
 use secrecy::SecretString;
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ fn endpoint(base_url: &str) -> Endpoint {
 
 async fn send(options: ClientOptions, base_url: &str) -> Result<Response, SendFailure> {
     let client = Client::new(options).unwrap();
-    client.send(&endpoint(base_url), &SecretString::from(KEY), b"{\"n\":1}".to_vec(), &mut |_| {}).await
+    client.send(&endpoint(base_url), &SecretString::from(KEY), b"{\"n\":1}".to_vec(), HashSet::new(), &mut |_| {}).await
 }
 
 /// What one request fails of when the server plays `reply`.
@@ -47,7 +48,7 @@ async fn one_request_and_its_response() {
     let endpoint = endpoint(&server.base_url);
     // A worker may run on any thread.
     let sending: Pin<Box<dyn Future<Output = _> + Send>> =
-        Box::pin(client.send(&endpoint, &key, b"{\"n\":1}".to_vec(), &mut progress));
+        Box::pin(client.send(&endpoint, &key, b"{\"n\":1}".to_vec(), HashSet::new(), &mut progress));
     let response = sending.await.unwrap();
     assert_eq!((response.stop, response.calls.len()), (Stop::ToolUse, 3));
     assert_eq!(n_bytes as usize, fixture("stream-parallel-tools.sse").len());
@@ -144,10 +145,11 @@ async fn unfit_endpoints_and_keys_are_refused_before_anything_is_sent() {
     }
     let client = Client::new(options()).unwrap();
     let (endpoint, key) = (endpoint("http://127.0.0.1:9"), SecretString::from("sk-test\nx"));
-    let failure = client.send(&endpoint, &key, Vec::new(), &mut |_| {}).await.unwrap_err();
+    let failure = client.send(&endpoint, &key, Vec::new(), HashSet::new(), &mut |_| {}).await.unwrap_err();
     assert_eq!(failure.failure.text, "the key of 127.0.0.1:9 holds characters that cannot be sent");
     let huge = vec![b' '; 32_000_001];
-    let failure = client.send(&endpoint, &SecretString::from(KEY), huge, &mut |_| {}).await.unwrap_err();
+    let failure =
+        client.send(&endpoint, &SecretString::from(KEY), huge, HashSet::new(), &mut |_| {}).await.unwrap_err();
     assert_eq!((failure.failure.kind, failure.charge), (FailureKind::Refused, Charge::None));
 }
 

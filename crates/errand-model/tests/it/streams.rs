@@ -7,11 +7,12 @@ use errand_model::response::{CallInput, CutCall, Partial, Progress, Response};
 use errand_task::facts::Stop;
 use errand_task::money::{Cost, Usage};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 type Outcome = Result<Response, Box<(StreamError, Partial)>>;
 
 fn assemble<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut assembly = Assembly::new(1 << 20);
+    let mut assembly = Assembly::new(1 << 20, HashSet::new());
     let fed = chunks.into_iter().try_for_each(|chunk| assembly.feed(chunk, &mut |_| {}));
     fed.and_then(|()| assembly.finish(&mut |_| {})).map_err(|error| Box::new((error, assembly.partial())))
 }
@@ -145,7 +146,7 @@ fn a_stream_cut_anywhere_is_a_failure() {
 fn watchers_hear_of_text_thinking_and_calls() {
     let news = |name: &str| {
         let mut news = Vec::new();
-        let mut assembly = Assembly::new(1 << 20);
+        let mut assembly = Assembly::new(1 << 20, HashSet::new());
         let mut note = |progress: Progress<'_>| news.push(format!("{progress:?}"));
         assembly.feed(fixture(name).as_bytes(), &mut note).unwrap();
         news
@@ -206,6 +207,7 @@ fn inputs_are_kept_as_written_or_marked_invalid() {
     let valid = |text: &str| CallInput::Json(text.to_owned());
     let invalid = |text: &str| CallInput::Invalid(text.to_owned());
     let deep = "{\"a\":".repeat(10_000);
+    let nested = |n: usize| format!("{{\"[{{\\\"\":{}{}}}", "[".repeat(n), "]".repeat(n));
     for (parts, input, echo) in [
         (&["{\"b\": 1.0,", " \"a\" : 1e2}"][..], valid("{\"b\": 1.0, \"a\" : 1e2}"), "{\"b\": 1.0, \"a\" : 1e2}"),
         (&["{\"s\":\"\\ud83d", "\\ude00\"}"], valid("{\"s\":\"\\ud83d\\ude00\"}"), "{\"s\":\"\\ud83d\\ude00\"}"),
@@ -217,6 +219,8 @@ fn inputs_are_kept_as_written_or_marked_invalid() {
             invalid("{\"s\":\"\\ud83d\"}"),
             "{\"INVALID_JSON\":\"{\\\"s\\\":\\\"\\\\ud83d\\\"}\"}",
         ),
+        (&[&nested(99)], valid(&nested(99)), &nested(99)),
+        (&[&nested(100)], invalid(&nested(100)), &format!("{{\"INVALID_JSON\":{}}}", json!(nested(100)))),
         (&[&deep], invalid(&deep), &format!("{{\"INVALID_JSON\":{}}}", json!(deep))),
     ] {
         let response = response(vec![tool(0, "t1", parts)], "tool_use").unwrap();
@@ -288,9 +292,63 @@ fn equal_ids_become_different_ones() {
     let body = vec![tool(0, "t", &["{}"]), tool(1, "t", &["{}"]), tool(2, "t_2", &["{}"])];
     let response = response(body, "tool_use").unwrap();
     let ids: Vec<_> = response.calls.iter().map(|call| call.id.as_str()).collect();
-    assert_eq!(ids, ["t", "t_2", "t_2_2"]);
+    assert_eq!(ids, ["t", "t_2", "t_2_3"]);
     for id in ids {
         assert!(response.content.contains(&format!("\"id\":\"{id}\"")), "{}", response.content);
+    }
+}
+
+#[test]
+fn an_id_of_the_conversation_is_not_taken_again() {
+    let known: HashSet<String> = ["t", "t_4"].map(str::to_owned).into();
+    let mut assembly = Assembly::new(1 << 20, known);
+    let all = [vec![start()], tool(0, "t", &["{}"]), tool(1, "t", &["{}"]), end("tool_use")].concat();
+    assembly.feed(events(&all).as_bytes(), &mut |_| {}).unwrap();
+    let response = assembly.finish(&mut |_| {}).unwrap();
+    let ids: Vec<_> = response.calls.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(ids, ["t_3", "t_5"]);
+}
+
+#[test]
+fn ten_thousand_equal_ids_are_told_apart_at_once() {
+    let began = std::time::Instant::now();
+    let response = response((0..9_999).map(|index| tool(index, "t", &["{}"])).collect(), "tool_use").unwrap();
+    let ids: HashSet<_> = response.calls.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(ids.len(), 9_999);
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+#[test]
+fn ids_and_names_that_no_request_may_carry_are_spelled_so_that_it_may() {
+    let call = |index: u64, id: &str, name: &str| {
+        let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
+        vec![
+            json!({"type": "content_block_start", "index": index, "content_block": block}),
+            json!({"type": "content_block_stop", "index": index}),
+        ]
+    };
+    let long = "n".repeat(250);
+    let body = vec![call(0, "a b/ü", "functions.run"), call(1, "", ""), call(2, "ok-1", &long), call(3, "", "run")];
+    let response = response(body, "tool_use").unwrap();
+    let calls: Vec<_> = response.calls.iter().map(|call| (call.id.as_str(), call.name.as_str())).collect();
+    assert_eq!(calls, [("a_b__", "functions_run"), ("_", "_"), ("ok-1", &long[..190]), ("__4", "run")]);
+    let content: Vec<Value> = serde_json::from_str(&response.content).unwrap();
+    let sent: Vec<_> = content.iter().map(|b| (b["id"].as_str().unwrap(), b["name"].as_str().unwrap())).collect();
+    assert_eq!(sent, calls);
+}
+
+#[test]
+fn without_figures_at_its_end_the_price_of_an_answer_is_not_known() {
+    let start = json!({"type": "message_start",
+        "message": {"id": "m", "model": "claude-sonnet-5-5", "usage": {"input_tokens": 9, "output_tokens": 1}}});
+    let delta = |usage: Value| json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage});
+    let prices = Prices::built_in();
+    for (usage, is_known) in
+        [(json!({"output_tokens": 5}), true), (json!({"input_tokens": 9}), false), (json!(null), false)]
+    {
+        let all = [start.clone(), delta(usage), json!({"type": "message_stop"})];
+        let response = assemble([events(&all).as_bytes()]).unwrap();
+        assert_eq!(prices.cost_of(&response) != Cost::Unknown, is_known, "{response:?}");
     }
 }
 
@@ -314,6 +372,7 @@ fn hostile_events_fail_without_panic() {
         |index: i64, block: Value| json!({"type": "content_block_start", "index": index, "content_block": block});
     let delta = |index: u64, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
     let text = json!({"type": "text", "text": ""});
+    let deep = (0..101).fold(json!(1), |inner, _| json!([inner]));
     let raw = |line: &str| format!("{}{line}\n\n", events(&[start()]));
     for stream in [
         events(&[start(), start()]),
@@ -321,6 +380,10 @@ fn hostile_events_fail_without_panic() {
         events(&[start(), block(-1, text.clone())]),
         events(&[start(), block(0, text.clone()), block(0, text.clone())]),
         events(&[start(), block(0, json!([]))]),
+        events(&[start(), block(0, json!({"type": "future", "x": deep.clone()}))]),
+        events(&[start(), block(0, json!({"type": "tool_use", "id": "a", "name": "x", "caller": deep}))]),
+        events(&[start(), block(0, text.clone()), delta(0, json!({"type": "citations_delta", "citation": deep}))]),
+        events(&[start(), block(0, text.clone()), delta(0, json!({"type": "signature_delta", "signature": [1]}))]),
         events(&[start(), block(0, json!({"type": "tool_use", "name": "x"}))]),
         events(&[start(), block(0, json!({"type": "tool_use", "id": "x".repeat(300), "name": "x"}))]),
         events(&[start(), delta(7, json!({"type": "text_delta", "text": "x"}))]),

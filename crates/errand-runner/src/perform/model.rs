@@ -7,6 +7,7 @@ use errand_model::endpoint::is_local;
 use errand_model::estimate::estimate_tokens;
 use errand_model::failure::SendFailure;
 use errand_model::response::{CallInput, Progress as ModelProgress, Response, ToolCall};
+use errand_task::conversation::Message;
 use errand_task::event::{Event, ModelEvent};
 use errand_task::facts::{Call, FailureKind, ModelSettings, RequestFailure, Thinking};
 use errand_task::id::Digest;
@@ -15,6 +16,7 @@ use errand_task::state::State;
 use errand_task::text::Text;
 use errand_tools::Registry;
 use secrecy::SecretString;
+use std::collections::HashSet;
 use std::time::Instant;
 
 /// Fewer output tokens than this are not worth a request.
@@ -95,7 +97,7 @@ impl Desk {
                 progress.say(format!("step {step} · {what} · {spent} so far"));
             }
         };
-        self.shared.client.send(endpoint, &key, body, &mut watch).await
+        self.shared.client.send(endpoint, &key, body, known_calls(state), &mut watch).await
     }
 
     /// The worst case of the request; shortens the output to what is affordable. The error is what would be needed.
@@ -119,6 +121,15 @@ impl Desk {
         }
         Err(worst(least.min(settings.max_tokens)).unwrap_or(full))
     }
+}
+
+/// Every call that stands in the conversation has its result there.
+fn known_calls(state: &State) -> HashSet<String> {
+    let results = state.conversation.iter().flat_map(|message| match message {
+        Message::Results { results, .. } => results.as_slice(),
+        Message::Person { .. } | Message::Model { .. } => &[],
+    });
+    results.map(|result| result.call.to_string()).collect()
 }
 
 fn received(

@@ -82,6 +82,7 @@ enum Sink {
     Think,
     Argument(String),
     Input,
+    Raw,
 }
 
 struct Reader {
@@ -126,6 +127,10 @@ impl Reader {
             }
             Sink::Think => self.step.parts.push(Part::Think(trimmed)),
             Sink::Argument(key) => self.argument(key, Argument::Text(text)).map_err(|message| error(at, message))?,
+            Sink::Raw => {
+                let body = raw_body(&lines).map_err(|message| error(at, message))?;
+                self.step.faults.push(Fault { kind: FaultKind::Raw { body }, times: 1 });
+            }
             Sink::Input => {
                 let whole = json(&text).map_err(|message| error(at, message))?;
                 match &whole {
@@ -195,6 +200,10 @@ impl Reader {
             }
             "error" | "retry-after" | "spend-limit" | "cut" | "error-midstream" | "reset" | "html" | "times" => {
                 self.fault(word, rest)?;
+            }
+            "raw" => {
+                need_nothing(word, rest)?;
+                self.sink = Sink::Raw;
             }
             "delay" => step.pacing.delay = Duration::from_millis(number(word, rest)?),
             "stall" => step.pacing.stall = Duration::from_millis(number(word, rest)?),
@@ -286,6 +295,26 @@ impl Reader {
             }
         }
     }
+}
+
+/// Every line with its line end; `\xHH` is the byte HH, which no JSON has another use for.
+fn raw_body(lines: &[String]) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    for line in lines {
+        let mut parts = line.split("\\x");
+        body.extend(parts.next().unwrap_or_default().bytes());
+        for part in parts {
+            let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+            let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            body.push(byte.ok_or("in @raw lines \\x is followed by two hexadecimal digits")?);
+            body.extend(part[2..].bytes());
+        }
+        body.push(b'\n');
+    }
+    if body.iter().all(|byte| *byte == b'\n') {
+        return Err("@raw needs the lines of a body below it".into());
+    }
+    Ok(body)
 }
 
 fn trim_blank_lines(lines: &[String]) -> String {

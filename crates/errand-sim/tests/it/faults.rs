@@ -137,3 +137,32 @@ async fn dropping_the_server_frees_its_port() {
     let again = errand_sim::Sim::start(options).unwrap();
     assert_eq!((again.base_url(), post(&again, &hello()).await.status), (url, 200));
 }
+
+#[tokio::test]
+async fn a_raw_body_is_played_byte_for_byte_and_then_used_up() {
+    let script =
+        "=== 1\n@raw\nevent: ping\ndata: {\"a\": \"\\\"\\xff\\x00\"}\n\n@@not a directive\n@times 2\n@chunk 3\nHi.\n";
+    let sim = sim(script);
+    for _ in 0..2 {
+        let got = post(&sim, &streamed()).await;
+        assert_eq!(got.status, 200);
+        assert_eq!(header(&got, "content-type").as_deref(), Some("text/event-stream; charset=utf-8"));
+        assert_eq!(got.body, b"event: ping\ndata: {\"a\": \"\\\"\xff\0\"}\n\n@not a directive\n");
+    }
+    assert_eq!(post(&sim, &streamed()).await.text().matches("event: message_stop").count(), 1);
+    let whole = crate::client::sim("=== 1\n@raw\n{]\nHi.\n");
+    assert_eq!(post(&whole, &hello()).await.body, b"{]\nHi.\n");
+}
+
+#[test]
+fn a_raw_body_that_is_misspelt_is_refused() {
+    for (script, line) in [
+        ("=== 1\n@raw here\nx\n", 2),
+        ("=== 1\n@raw\n\n@times 2\nHi.\n", 2),
+        ("=== 1\n@raw\nx\\xg0\n@times 2\nHi.\n", 2),
+        ("=== 1\n@raw\nx\\x0\n@times 2\nHi.\n", 2),
+        ("=== 1\n@raw\nx\\xü\n@times 2\nHi.\n", 2),
+    ] {
+        assert_eq!(errand_sim::Script::parse(script).unwrap_err().line, line, "{script}");
+    }
+}

@@ -37,7 +37,7 @@ fn broken_and_foreign_inputs() {
             ("[]", "the input must be a JSON object"),
             ("\"text\"", "the input must be a JSON object"),
             (&deep, "recursion limit exceeded"),
-            (r#"{"INVALID_JSON":"{\"pat"}"#, "the input was not valid JSON; send the call again"),
+            (r#"{"INVALID_JSON":"{\"pat"}"#, "the input was not valid JSON, or nested too deep; send the call again"),
             (&input.replacen('{', r#"{"sandbox":false,"#, 1).replace(",}", "}"), "there is no argument `sandbox`"),
             (
                 &input.replacen('{', r#"{"sandbox":false,"network":["*"],"#, 1).replace(",}", "}"),

@@ -18,6 +18,7 @@
 // | limits by name, one by one | `errand-workspace` `command::every_limit_has_a_name` |
 // | names behind a grant | `errand-workspace` `proxy::` |
 
+mod answers;
 mod files;
 mod limits;
 mod network;
