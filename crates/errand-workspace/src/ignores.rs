@@ -22,6 +22,8 @@ pub(crate) struct Ignores {
     /// Where a folder's file is read the first time something in the folder is asked about.
     unread: Option<(Arc<Ledger>, TreeId)>,
     exclude: Option<Gitignore>,
+    /// Folders that are ignored whatever the files say.
+    folders: Vec<Vec<u8>>,
 }
 
 impl Ignores {
@@ -57,8 +59,17 @@ impl Ignores {
         self
     }
 
+    /// Adds folders by path, which no rule can bring back.
+    pub fn with_folders(mut self, folders: &[String]) -> Self {
+        self.folders = folders.iter().map(|folder| folder.clone().into_bytes()).collect();
+        self
+    }
+
     /// Whether a rule names this path itself; the rules of folders above it are the walk's business.
     pub fn is_ignored(&self, path: &[u8], is_folder: bool) -> bool {
+        if is_folder && self.folders.iter().any(|folder| folder == path) {
+            return true;
+        }
         let mut end = path.len();
         // The nearest ignore file that says something decides.
         while let Some(slash) = path.get(..end).and_then(|head| head.iter().rposition(|&byte| byte == b'/')) {

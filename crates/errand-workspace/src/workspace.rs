@@ -95,6 +95,8 @@ pub struct Ground {
     pub commit: CommitId,
     /// Folders with a `tree` that lie over the base, the first over the others.
     pub layers: Vec<PathBuf>,
+    /// Paths of the folders in them. What is below is in no snapshot: not every one is named by an ignore rule of the base.
+    pub dependencies: Vec<String>,
     /// The time of the youngest file in them.
     pub newest: Option<SystemTime>,
     /// A folder with a `tree` of this task alone, over all others.
@@ -104,7 +106,14 @@ pub struct Ground {
 impl Ground {
     /// The files of a commit and nothing else.
     pub fn of(ledger: &Arc<Ledger>, commit: &CommitId) -> Self {
-        Self { ledger: Arc::clone(ledger), commit: commit.clone(), layers: Vec::new(), newest: None, private: None }
+        Self {
+            ledger: Arc::clone(ledger),
+            commit: commit.clone(),
+            layers: Vec::new(),
+            dependencies: Vec::new(),
+            newest: None,
+            private: None,
+        }
     }
 }
 
@@ -118,6 +127,9 @@ struct Facts {
     tree: TreeId,
     /// Folders with a `tree` over that commit's, the first over the others.
     layers: Vec<PathBuf>,
+    /// Paths of the folders in them, also of a layer that is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dependencies: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     private: Option<PathBuf>,
 }
@@ -234,7 +246,8 @@ impl Workspace {
             }
         }
         let (commit, tree, layers) = (ground.commit.clone(), tree.clone(), ground.layers.clone());
-        let facts = Facts { form, commit, tree: tree.clone(), layers, private: ground.private.clone() };
+        let (dependencies, private) = (ground.dependencies.clone(), ground.private.clone());
+        let facts = Facts { form, commit, tree: tree.clone(), layers, dependencies, private };
         let text = serde_json::to_vec(&facts).map_err(|error| at(error.into()))?;
         let workspace = Self::at(sandbox, ledger, facts, ground.newest, dir)?;
         if ledger.tree_of(&ground.commit)? != tree {
@@ -282,10 +295,10 @@ impl Workspace {
         };
         let view = sandbox.view(dir, what, ledger).map_err(WorkspaceError::View)?;
         let open = |path: PathBuf| Beneath::open(&path).map_err(at(path));
+        let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone()).with_folders(&facts.dependencies);
         let (kept, root, staging) = match (facts.form, view.files()) {
             (Form::Layered, Some(top)) => {
                 let inner = |name: &str| Beneath::open_at(top, Path::new(name)).map_err(at(files.join(name)));
-                let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone());
                 let upper = open(files.join("upper/tree"))?;
                 let ground = ledger.tree_of(&facts.commit)?;
                 (Kept::Layered { ground, upper, ignores }, inner("tree")?, inner("staging")?)
@@ -293,7 +306,6 @@ impl Workspace {
             (Form::Layered, None) => return Err(WorkspaceError::View(io::Error::other("it has no files"))),
             (Form::Cloned | Form::Whole, _) => {
                 let entries = ledger.list_tree(&facts.tree)?;
-                let ignores = Ignores::of_tree(Arc::clone(ledger), facts.tree.clone());
                 let kept = Kept::Whole { rules: Rules::new(entries, ignores) };
                 (kept, open(files.join("tree"))?, open(files.join("staging"))?)
             }
@@ -326,8 +338,8 @@ impl Workspace {
 
     /// What another workspace of the same task is made on.
     pub fn ground(&self) -> Ground {
-        let Facts { commit, layers, private, .. } = self.facts.clone();
-        Ground { ledger: Arc::clone(&self.ledger), commit, layers, newest: None, private }
+        let Facts { commit, layers, dependencies, private, .. } = self.facts.clone();
+        Ground { ledger: Arc::clone(&self.ledger), commit, layers, dependencies, newest: None, private }
     }
 
     /// Its folder in errand's state.

@@ -130,7 +130,9 @@ impl Place {
         private_files::keep(&self.shared.secrets, self.ledger.checkout(), &self.include, &private)?;
         let found = layers::prepare(&self.ledger, self.ledger.checkout(), &tree, &self.dependencies);
         let found = found.map_err(|error| said(&error))?;
+        let layers: Vec<_> = found.layers.iter().map(|layer| layer.path.clone()).collect();
         let ground = Ground {
+            dependencies: layers.clone(),
             layers: found.layers.iter().map(|layer| layer.dir.clone()).collect(),
             newest: found.layers.iter().map(Layer::newest).max(),
             private: (!self.include.is_empty()).then_some(private),
@@ -138,7 +140,6 @@ impl Place {
         };
         let made = Workspace::create(&self.shared.sandbox, &ground, &tree, &self.dir);
         let workspace = made.map_err(|error| said(&error))?;
-        let layers = found.layers.into_iter().map(|layer| layer.path).collect();
         Ok(Made { workspace, tree, layers, notes: found.notes })
     }
 

@@ -1,14 +1,14 @@
 //! Which dependency folders the person's checkout has.
 //!
-//! Only folders of the base that hold a manifest are looked into, so what the repository ignores is never walked, however large it is. A
-//! candidate is a real folder, holds no file of the base, and is ignored by the base's rules: otherwise its files would
-//! be part of every snapshot.
+//! Only folders of the base that hold a manifest are looked into, so what the repository ignores is never walked, however
+//! large it is. A candidate is a real folder, holds no file of the base, and is ignored: by the base's rules, or by a
+//! `.gitignore` of its own, as uv, virtualenv and others make one.
 
 use super::open_folder;
 use super::table::{Row, TABLE, names, row_of};
-use crate::beneath::{Beneath, stat_at};
+use crate::beneath::{Beneath, Links, stat_at};
 use crate::ignores::Ignores;
-use crate::limits::LAYER_FOLDERS_LOOKED;
+use crate::limits::{IGNORE_FILE_BYTES, LAYER_FOLDERS_LOOKED};
 use crate::paths;
 use crate::trees::TreeEntry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,11 +45,11 @@ pub(super) fn candidates(
     }
     for folder in folders.iter().take(LAYER_FOLDERS_LOOKED) {
         for (path, row) in in_folder(checkout, folder) {
-            match unfit(base, ignores, &path) {
+            match unfit(checkout, base, ignores, &path) {
                 None => drop(found.insert(path, (Some(row), Named::ByTable))),
                 Some(Unfit::NotIgnored) => {
                     let shown = paths::shown(&path);
-                    notes.push(format!("`{shown}` is not used: no .gitignore of the base names it"));
+                    notes.push(format!("`{shown}` is not used: no .gitignore names it"));
                 }
                 // Files of the repository are in the workspace anyway.
                 Some(Unfit::HoldsBase) => {}
@@ -90,9 +90,9 @@ fn named(checkout: &Beneath, base: &[TreeEntry], ignores: &Ignores, given: &str)
     if !checkout.stat(&path).is_ok_and(|stat| stat.is_some_and(|stat| stat.is_folder())) {
         return Err("it is not a folder in your checkout".to_owned());
     }
-    match unfit(base, ignores, &path) {
+    match unfit(checkout, base, ignores, &path) {
         None => Ok(path),
-        Some(Unfit::NotIgnored) => Err("no .gitignore of the base names it".to_owned()),
+        Some(Unfit::NotIgnored) => Err("no .gitignore names it".to_owned()),
         Some(Unfit::HoldsBase) => Err("the base has files in it".to_owned()),
     }
 }
@@ -102,7 +102,7 @@ enum Unfit {
     NotIgnored,
 }
 
-fn unfit(base: &[TreeEntry], ignores: &Ignores, path: &[u8]) -> Option<Unfit> {
+fn unfit(checkout: &Beneath, base: &[TreeEntry], ignores: &Ignores, path: &[u8]) -> Option<Unfit> {
     let start = base.partition_point(|entry| entry.path.as_slice() < path);
     let is_of_base =
         |entry: &TreeEntry| entry.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || is_below(rest));
@@ -113,7 +113,18 @@ fn unfit(base: &[TreeEntry], ignores: &Ignores, path: &[u8]) -> Option<Unfit> {
     }
     let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
     let is_ignored = ends.chain([path.len()]).any(|end| ignores.is_ignored(path.get(..end).unwrap_or_default(), true));
-    if is_ignored { None } else { Some(Unfit::NotIgnored) }
+    if is_ignored || ignores_itself(checkout, path) { None } else { Some(Unfit::NotIgnored) }
+}
+
+/// Whether the ignore file at the top of a folder leaves nothing of it.
+fn ignores_itself(checkout: &Beneath, folder: &[u8]) -> bool {
+    let Ok(content) = checkout.read(&joined(folder, ".gitignore"), Links::Refuse, IGNORE_FILE_BYTES) else {
+        return false;
+    };
+    let text = String::from_utf8_lossy(&content.bytes);
+    let rules: Vec<_> =
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    rules.contains(&"*") && !rules.iter().any(|rule| rule.starts_with('!'))
 }
 
 /// The folders of the base that hold a lock file or a manifest of the table: beside any other, a folder of that name is

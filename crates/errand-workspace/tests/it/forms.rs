@@ -2,7 +2,9 @@
 
 use crate::rig::{Rig, bytes_path, chmod, put, run_git_in};
 use errand_task::id::TreeId;
-use errand_workspace::workspace::{Form, Workspace};
+use errand_workspace::layers;
+use errand_workspace::trees::TreeEntry;
+use errand_workspace::workspace::{Form, Ground, Workspace};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileExt as _, symlink};
@@ -177,6 +179,61 @@ fn what_the_person_does_meanwhile_is_not_seen() {
         assert_eq!(std::fs::read(workspace.tree_dir().join("a")).unwrap(), b"1");
         assert!(!workspace.tree_dir().join("person").exists());
         assert_eq!(workspace.snapshot().unwrap().tree, *workspace.base(), "{form:?}");
+    }
+}
+
+#[test]
+fn nothing_below_a_dependency_folder_is_in_a_snapshot_unless_the_base_tracks_it() {
+    for form in FORMS {
+        let rig = Rig::with(&[("pyproject.toml", "[project]"), ("tools/setup.py", "setup()"), ("a", "1")]);
+        for path in [".venv", "tools/venv"] {
+            rig.write(&format!("{path}/.gitignore"), "*");
+            rig.write(&format!("{path}/lib/module.py"), "installed");
+        }
+        let (ground, tree) = rig.ground();
+        let found = layers::prepare(&ground.ledger, &rig.repo(), &tree, &[]).unwrap().layers;
+        let ground = Ground {
+            layers: found.iter().map(|layer| layer.dir.clone()).collect(),
+            dependencies: found.iter().map(|layer| layer.path.clone()).collect(),
+            ..ground
+        };
+        assert_eq!(ground.dependencies, [".venv", "tools/venv"]);
+        let dir = rig.state().join("workspaces/one");
+        let workspace = Workspace::create_as(form, &rig.sandbox(), &ground, &tree, &dir).unwrap();
+        let files = workspace.tree_dir();
+        assert_eq!(std::fs::read(files.join(".venv/lib/module.py")).unwrap(), b"installed");
+        assert_eq!(workspace.snapshot().unwrap().tree, tree, "{form:?} at the start");
+        put(&files.join(".venv/lib/module.py"), b"patched");
+        put(&files.join(".venv/new.py"), b"1");
+        remove(&files.join("tools/venv"));
+        put(&files.join("tools/venv/lib/again.py"), b"1");
+        assert_eq!(workspace.snapshot().unwrap().tree, tree, "{form:?}");
+        // Neither after it was opened again, nor where the layer is gone and something else made the folder.
+        drop(workspace);
+        if form == Form::Whole {
+            layers::remove_unused(&rig.state(), ground.ledger.dir(), &[]).unwrap();
+        }
+        let workspace = Workspace::open(&rig.sandbox(), &ground.ledger, &dir).unwrap();
+        assert_eq!(workspace.snapshot().unwrap().tree, tree, "{form:?} opened");
+        assert_eq!(workspace.ground().dependencies, ground.dependencies);
+        put(&workspace.tree_dir().join("venv/other.py"), b"1");
+        put(&workspace.tree_dir().join("a"), b"2");
+        let snapshot = workspace.snapshot().unwrap().tree;
+        let changes = workspace.ledger().differences(&tree, &snapshot).unwrap();
+        let paths: Vec<_> = changes.iter().map(|change| String::from_utf8_lossy(change.path()).into_owned()).collect();
+        assert_eq!(paths, ["a", "venv/other.py"], "{form:?}: only the folders of layers");
+        // A result that has files there is a tree whose files there are seen.
+        let other = rig.state().join("workspaces/other");
+        let mut entries = ground.ledger.list_tree(&tree).unwrap().to_vec();
+        let kept = entries.iter().find(|entry| entry.path == b"a").unwrap().clone();
+        entries.push(TreeEntry { path: b".venv/kept".to_vec(), ..kept });
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let tracked = ground.ledger.write_tree(entries).unwrap();
+        let ground = workspace.ground();
+        let checkout = Workspace::create_as(form, &rig.sandbox(), &ground, &tracked, &other).unwrap();
+        assert_eq!(checkout.snapshot().unwrap().tree, tracked, "{form:?} tracked");
+        put(&checkout.tree_dir().join(".venv/kept"), b"2");
+        assert_ne!(checkout.snapshot().unwrap().tree, tracked, "{form:?} tracked and changed");
     }
 }
 

@@ -277,11 +277,31 @@ fn only_what_the_base_ignores_and_does_not_hold_is_used() {
     assert_eq!(
         captured.notes,
         [
-            "`venv` is not used: no .gitignore of the base names it",
+            "`venv` is not used: no .gitignore names it",
             "`out` is not used as a dependency folder: the base has files in it",
-            "`vendor-old` is not used as a dependency folder: no .gitignore of the base names it",
+            "`vendor-old` is not used as a dependency folder: no .gitignore names it",
         ]
     );
+}
+
+#[test]
+fn a_folder_may_ignore_itself() {
+    let rig = Rig::with(&[("pyproject.toml", "[project]"), ("a/requirements.txt", "flask"), ("tox.ini", "[tox]")]);
+    rig.write(".venv/.gitignore", "*");
+    rig.write("a/venv/.gitignore", "# created by virtualenv automatically\n\n*\n");
+    rig.write("tools/lib/.gitignore", "* \n");
+    assert_eq!(paths(&prepare(&rig)), [".venv", "a/venv"]);
+    let captured = prepare_with(&rig, &["tools/lib"]);
+    assert_eq!((paths(&captured), captured.notes.as_slice()), (vec![".venv", "a/venv", "tools/lib"], &[][..]));
+    for rules in ["*.pyc\n", "*\n!keep\n", "# *\n", ""] {
+        rig.write(".venv/.gitignore", rules);
+        let captured = prepare(&rig);
+        assert_eq!(paths(&captured), ["a/venv"], "{rules:?}");
+        assert_eq!(captured.notes, ["`.venv` is not used: no .gitignore names it"]);
+    }
+    fs::remove_file(rig.repo().join(".venv/.gitignore")).unwrap();
+    symlink("../a/venv/.gitignore", rig.repo().join(".venv/.gitignore")).unwrap();
+    assert_eq!(paths(&prepare(&rig)), ["a/venv"], "a link says nothing");
 }
 
 #[test]
