@@ -128,14 +128,14 @@ impl Samples {
 }
 
 pub fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
-    let mut measured = Vec::new();
-    for n_files in stage.sizes(&SIZES) {
-        let mut samples = Samples::default();
-        for run in 1..=stage.n_runs {
+    let new = |n_files| (n_files, Samples::default());
+    let mut measured: Vec<_> = stage.sizes(&SIZES).into_iter().map(new).collect();
+    // Sizes in turn, because the last group holds one against the other.
+    for run in 1..=stage.n_runs {
+        for (n_files, samples) in &mut measured {
             eprintln!("workspaces: {n_files} files, run {run} of {}", stage.n_runs);
-            one_run(stage, n_files, &mut samples)?;
+            one_run(stage, *n_files, samples)?;
         }
-        measured.push((n_files, samples));
     }
     let mut figures = Vec::new();
     for group in [READY, USED, STEPS] {
