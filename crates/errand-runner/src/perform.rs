@@ -5,6 +5,7 @@ mod check;
 mod inspect;
 mod model;
 mod prepare;
+mod rewind;
 mod tool_versions;
 mod tools;
 mod tree_outline;
@@ -77,6 +78,7 @@ impl Desk {
             Action::PrepareWorkspace => self.prepare(state).await,
             Action::RunCheck { phase, index } => self.check(state, phase, index).await,
             Action::Brief => self.brief(state).await,
+            Action::Rewind { step, tree } => self.rewind(state, step, tree).await,
             Action::CallModel { step, attempt } => self.call_model(state, step, attempt).await,
             Action::CallTools => self.call_tools(state).await,
             Action::InspectResult => self.inspect(state).await,

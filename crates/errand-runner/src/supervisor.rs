@@ -324,6 +324,31 @@ impl Supervisor {
         Ok(vec![Event::Person(PersonEvent::EndpointChanged { endpoint })])
     }
 
+    /// What has to be written so that the task's files are put back to before `step`; refused while it works, and when
+    /// there is nothing to put back.
+    pub async fn rewind_event(&self, task: &TaskId, step: u32, text: Option<String>) -> Result<Event, Refusal> {
+        let state = self.state(task).await?;
+        if !state.status().is_resting() {
+            return Err(Refusal::usage(
+                format!("task {task} is working"),
+                format!("stop it first: errand stop {task}"),
+            ));
+        }
+        if !(1..=state.n_steps).contains(&step) {
+            return Err(Refusal::usage(
+                format!("task {task} has no step {step}, it has {} steps", state.n_steps),
+                format!("errand logs {task} shows them"),
+            ));
+        }
+        let tree = state.before_step(step).cloned().ok_or_else(|| {
+            Refusal::usage(
+                format!("no file was changed in step {step} or after it"),
+                format!("name an earlier step, or go on with: errand reply {task} \"…\""),
+            )
+        })?;
+        Ok(Event::Person(PersonEvent::RewindRequested { step, tree, text }))
+    }
+
     /// A task's state from its journal.
     pub async fn state(&self, task: &TaskId) -> Result<State, Refusal> {
         let records = self.shared.store.records(task, Seq(0)).await?;

@@ -50,6 +50,7 @@ pub async fn run(shared: &Arc<Shared>, live: &Arc<Live>, inbox: &mut mpsc::Recei
             Action::PrepareWorkspace
             | Action::RunCheck { .. }
             | Action::Brief
+            | Action::Rewind { .. }
             | Action::CallModel { .. }
             | Action::CallTools
             | Action::InspectResult => perform_listening(live, &mut desk, inbox, action).await,

@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::facts::Phase;
+use crate::id::TreeId;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -22,6 +23,11 @@ pub enum Action {
     },
     /// Measure what the model should know first and fix prompt, tools and opening message.
     Brief,
+    /// Put the workspace back to `tree`, what it was before this step.
+    Rewind {
+        step: u32,
+        tree: TreeId,
+    },
     CallModel {
         step: u32,
         attempt: u32,

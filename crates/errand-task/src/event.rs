@@ -73,6 +73,14 @@ pub enum PersonEvent {
     },
     /// Go on with a parked or failed turn.
     Resumed,
+    /// The files shall be put back to `tree`, what they were before this step, and the agent go on from there.
+    RewindRequested {
+        step: u32,
+        tree: TreeId,
+        /// What the agent should know or do; absent means nothing is said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +114,13 @@ pub enum WorkspaceEvent {
         /// The setup command that failed this time, and how; absent means none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         setup_failed: Option<String>,
+    },
+    /// The files were put back to `tree`, as they were before a step, at a person's word.
+    Rewound {
+        step: u32,
+        tree: TreeId,
+        /// Paths that were put back.
+        changed: Vec<String>,
     },
 }
 
@@ -235,11 +250,13 @@ impl Event {
             Self::Person(PersonEvent::BudgetRaised { .. }) => "person.budget_raised",
             Self::Person(PersonEvent::EndpointChanged { .. }) => "person.endpoint_changed",
             Self::Person(PersonEvent::Resumed) => "person.resumed",
+            Self::Person(PersonEvent::RewindRequested { .. }) => "person.rewind_requested",
             Self::Workspace(WorkspaceEvent::Prepared { .. }) => "workspace.prepared",
             Self::Workspace(WorkspaceEvent::PrepareFailed { .. }) => "workspace.prepare_failed",
             Self::Workspace(WorkspaceEvent::Removed { .. }) => "workspace.removed",
             Self::Workspace(WorkspaceEvent::Lost) => "workspace.lost",
             Self::Workspace(WorkspaceEvent::Remade { .. }) => "workspace.remade",
+            Self::Workspace(WorkspaceEvent::Rewound { .. }) => "workspace.rewound",
             Self::Model(ModelEvent::Requested { .. }) => "model.requested",
             Self::Model(ModelEvent::Received { .. }) => "model.received",
             Self::Model(ModelEvent::Failed { .. }) => "model.failed",

@@ -18,6 +18,7 @@ mod references_exist;
 mod regression_proven;
 mod report_complete;
 mod resting;
+mod rewind;
 mod setup;
 mod stop_requested;
 
@@ -31,6 +32,7 @@ pub const RULES: &[Rule] = &[
     interrupted_request::rule,
     stop_requested::rule,
     prepare::rule,
+    rewind::rule,
     setup::rule,
     baseline::rule,
     brief::rule,

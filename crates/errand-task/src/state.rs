@@ -44,6 +44,12 @@ pub struct State {
     pub snapshot: Option<TreeId>,
     /// Paths that changed since.
     pub unsaved: Vec<String>,
+    /// The files before each step that may have changed them, and before each rewind, oldest first.
+    pub before: Vec<Before>,
+    /// The person wants the files put back, which is not done yet.
+    pub rewind: Option<Rewind>,
+    /// Steps before which the files were put back, oldest first.
+    pub rewinds: Vec<u32>,
     pub setup: Vec<CheckRecord>,
     pub baseline: Vec<CheckRecord>,
     pub brief: Option<Brief>,
@@ -93,6 +99,20 @@ pub struct Workspace {
     pub base_tree: TreeId,
     /// Its folder is not there; it is made anew when something needs it.
     pub is_gone: bool,
+}
+
+/// What the files were before anything of a step, or of what follows it, changed them.
+#[derive(Clone, Debug)]
+pub struct Before {
+    pub step: u32,
+    pub tree: TreeId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rewind {
+    pub step: u32,
+    pub tree: TreeId,
+    pub text: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -243,6 +263,9 @@ impl State {
             prepare_failed: None,
             snapshot: None,
             unsaved: Vec::new(),
+            before: Vec::new(),
+            rewind: None,
+            rewinds: Vec::new(),
             setup: Vec::new(),
             baseline: Vec::new(),
             brief: None,
@@ -338,7 +361,22 @@ impl State {
                 }
                 self.saved(tree);
             }
+            WorkspaceEvent::Rewound { step, tree, changed } => self.rewound(*step, tree, changed),
         }
+    }
+
+    /// The result is one of files that are not there any more, and so is what every run has seen.
+    fn rewound(&mut self, step: u32, tree: &TreeId, changed: &[String]) {
+        if let Some(now) = self.snapshot.take() {
+            self.before.push(Before { step: self.n_steps, tree: now });
+        }
+        let text = self.rewind.take().and_then(|rewind| rewind.text);
+        self.notes.push(Text::inline(put_back(step, changed, text.as_deref())));
+        self.rewinds.push(step);
+        self.n_touches += 1;
+        self.last_edit = Some(self.n_results + 1);
+        self.result = None;
+        self.saved(tree);
     }
 
     fn note_gone(&mut self) {
@@ -369,6 +407,16 @@ impl State {
                 self.unpark(at_ms);
             }
             PersonEvent::Resumed => {
+                if self.turn.ended.is_some() {
+                    self.begin_turn(at_ms);
+                }
+                self.unpark(at_ms);
+            }
+            PersonEvent::RewindRequested { step, tree, text } => {
+                self.idle = None;
+                // A report on its way through the gates is one of what goes.
+                self.finish = None;
+                self.rewind = Some(Rewind { step: *step, tree: tree.clone(), text: text.clone() });
                 if self.turn.ended.is_some() {
                     self.begin_turn(at_ms);
                 }
@@ -470,6 +518,9 @@ impl State {
             ToolEvent::Started { call, snapshot } => {
                 if let Some(snapshot) = snapshot {
                     self.saved(snapshot);
+                    if self.before.last().is_none_or(|before| before.step < self.n_steps) {
+                        self.before.push(Before { step: self.n_steps, tree: snapshot.clone() });
+                    }
                 }
                 if let Some(open) = self.calls.iter_mut().find(|open| open.call.id == *call) {
                     open.started = Some(Started { snapshot: snapshot.clone() });
@@ -640,6 +691,11 @@ impl State {
         self.applied.last()
     }
 
+    /// The files as they were before a step; `None` when nothing has changed them since.
+    pub fn before_step(&self, step: u32) -> Option<&TreeId> {
+        self.before.iter().find(|before| before.step >= step).map(|before| &before.tree)
+    }
+
     /// The next number for a command the model runs.
     pub fn next_run(&self) -> u32 {
         self.runs.iter().map(|run| run.record.number).max().unwrap_or(0).saturating_add(1)
@@ -680,6 +736,26 @@ fn remade(unsaved: &[String], setup_failed: Option<&str>) -> String {
     }
     if let Some(failed) = setup_failed {
         text.push_str(&format!(" This time setup failed: {failed}"));
+    }
+    text
+}
+
+/// Most paths the model is told of those that were put back.
+const PATHS_TOLD: usize = 40;
+
+/// What the model is told about files that were put back.
+fn put_back(step: u32, changed: &[String], said: Option<&str>) -> String {
+    let mut text = format!("The person put the files back to what they were before your step {step}.");
+    match changed.split_at_checked(PATHS_TOLD) {
+        _ if changed.is_empty() => text.push_str(" They are the same as now."),
+        Some((told, rest)) if !rest.is_empty() => {
+            text.push_str(&format!(" Undone: {} and {} more.", told.join(", "), rest.len()));
+        }
+        Some(_) | None => text.push_str(&format!(" Undone: {}.", changed.join(", "))),
+    }
+    text.push_str(" What the repository ignores, HOME and /tmp are as you left them. Read before you edit.");
+    if let Some(said) = said {
+        text.push_str(&format!(" The person writes: {said}"));
     }
     text
 }

@@ -271,6 +271,8 @@ pub struct Detail {
     pub applied: bool,
     pub turns: u32,
     pub steps: u32,
+    /// Steps before which the person had the files put back, oldest first.
+    pub rewinds: Vec<u32>,
     pub elapsed_ms: i64,
     pub checks: Vec<CheckResult>,
     pub violations: Vec<String>,
@@ -382,6 +384,16 @@ pub struct Cost {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reply {
     pub text: String,
+    /// The whole task's budget from now on.
+    pub budget_usd: Option<f64>,
+    pub endpoint: Option<NewEndpoint>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Rewind {
+    /// The files become what they were before this step.
+    pub step: u32,
+    pub text: Option<String>,
     /// The whole task's budget from now on.
     pub budget_usd: Option<f64>,
     pub endpoint: Option<NewEndpoint>,

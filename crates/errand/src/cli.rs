@@ -13,6 +13,7 @@ pub mod logs;
 pub mod ls;
 pub mod reply;
 pub mod resume;
+pub mod rewind;
 pub mod rm;
 pub mod run;
 pub mod show;
@@ -60,6 +61,7 @@ enum Verb {
     Reply(reply::Args),
     Stop(stop::Args),
     Resume(resume::Args),
+    Rewind(rewind::Args),
     Rm(rm::Args),
     Cost(cost::Args),
     Trust(trust::Args),
@@ -113,6 +115,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Reply(args) => reply::run(&session, args).await,
         Verb::Stop(args) => stop::run(&session, args).await,
         Verb::Resume(args) => resume::run(&session, args).await,
+        Verb::Rewind(args) => rewind::run(&session, args).await,
         Verb::Rm(args) => rm::run(&session, args).await,
         Verb::Cost(args) => cost::run(&session, args).await,
         Verb::Trust(args) => trust::run(&session, args).await,

@@ -53,6 +53,9 @@ pub fn detail(screen: &Screen, detail: &Detail) -> Vec<String> {
     if let Some(hint) = &detail.hint {
         out.push(format!("  → {}", safe(hint)));
     }
+    if let Some(step) = detail.rewinds.last() {
+        out.push(format!("  its files were put back to before step {step}"));
+    }
     match &detail.report {
         // What errand measured comes first: it is what the verdict rests on.
         Some(report) => {

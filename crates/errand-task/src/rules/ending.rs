@@ -32,18 +32,21 @@ pub fn end(state: &State, end: End) -> Action {
             true => {}
         }
     }
-    let open = state.calls.iter().filter(|open| open.result.is_none());
-    let mut events: Vec<_> = open.map(cut).collect();
+    let mut events = results_of_open_calls(state, "the turn ended");
     events.push(Event::Task(TaskEvent::Ended { end }));
     Action::Record(events)
 }
 
-fn cut(open: &OpenCall) -> Event {
-    let text = match open.started {
-        Some(_) => "cut off: the turn ended while it ran; it may have changed files",
-        None => "not run: the turn ended before it",
+/// What every call without a result is answered with when something else comes first.
+pub fn results_of_open_calls(state: &State, what_happened: &str) -> Vec<Event> {
+    let cut = |open: &OpenCall| {
+        let text = match open.started {
+            Some(_) => format!("cut off: {what_happened} while it ran; it may have changed files"),
+            None => format!("not run: {what_happened} before it"),
+        };
+        result(&open.call.id, &text, Failed::Yes)
     };
-    result(&open.call.id, text, Failed::Yes)
+    state.calls.iter().filter(|open| open.result.is_none()).map(cut).collect()
 }
 
 /// Looks at the result; a job that needed no workspace until now gets one for that.

@@ -21,6 +21,6 @@ pub fn rule(state: &State) -> Option<Action> {
     }
     let contract = state.contract();
     let comes_first = state.brief.is_none() && !(contract.setup.is_empty() && contract.checks.is_empty());
-    let needs_it = comes_first || state.calls.iter().any(|open| open.result.is_none());
+    let needs_it = comes_first || state.rewind.is_some() || state.calls.iter().any(|open| open.result.is_none());
     needs_it.then_some(Action::PrepareWorkspace)
 }

@@ -2,9 +2,11 @@
 
 use crate::life::*;
 use crate::model::raise;
+use errand_task::action::Action;
 use errand_task::contract::Draft;
 use errand_task::conversation::{CallResult, Message};
-use errand_task::event::{Event, ModelEvent, PersonEvent, ReviewEvent};
+use errand_task::decide::decide;
+use errand_task::event::{Event, ModelEvent, PersonEvent, ReviewEvent, ToolEvent};
 use errand_task::facts::{Endpoint, FailureKind, Stop};
 use errand_task::id::{CallId, CommitId, CredentialId, Seq, TreeId};
 use errand_task::money::{Cost, Pico, Usage};
@@ -312,4 +314,77 @@ fn a_journal_begins_with_a_submission() {
     assert!(State::fold(id(), &life.records[1..]).is_none());
     let state = life.after(70).then(says("x")).state();
     assert_eq!((state.seq, state.created_at_ms, state.changed_at_ms), (Seq(4), BIRTH_MS, BIRTH_MS + 70));
+}
+
+/// Three steps: one that edits, one that only reads, one that runs a command; then it stops.
+fn three_steps() -> Life {
+    let at = |tree: &str, id: &str| {
+        Event::Tool(ToolEvent::Started { call: CallId::new(id), snapshot: Some(TreeId::new(tree)) })
+    };
+    let life = begun().calls(&["a"]).then(at("t1", "a")).then(edited("a"));
+    let life =
+        life.calls(&["b"]).then(answered("b")).calls(&["c"]).then(at("t3", "c")).then(ran("c", 1, Some(exited(0))));
+    life.then(stop()).then(inspected()).then(over(End::Cancelled))
+}
+
+#[test]
+fn a_step_is_known_by_the_first_snapshot_from_it_on() {
+    let before = |life: &Life| {
+        let state = life.state();
+        [1, 2, 3, 4].map(|step| state.before_step(step).map(ToString::to_string))
+    };
+    let life = three_steps();
+    let some = |tree: &str| Some(tree.to_owned());
+    assert_eq!(before(&life), [some("t1"), some("t3"), some("t3"), None]);
+    // What was there before a rewind is what the last step left.
+    let end = life.state().snapshot.unwrap().to_string();
+    let back = life.then(rewind_requested(3, "t3")).then(rewound(3, "t3"));
+    assert_eq!(before(&back), [some("t1"), some("t3"), some("t3"), None]);
+    let reads = begun().calls(&["a"]).then(started("a")).then(edited("a")).calls(&["b"]).then(answered("b"));
+    let reads = reads.then(stop()).then(inspected()).then(over(End::Cancelled));
+    let back = reads.then(rewind_requested(1, "t0")).then(rewound(1, "t0"));
+    assert_eq!(before(&back)[..3], [some("t0"), Some(end), None]);
+}
+
+#[test]
+fn a_rewind_is_done_before_the_model_is_asked_and_told_to_it() {
+    let asked = three_steps().then(rewind_requested(2, "t3"));
+    assert_eq!(asked.state().status(), Status::Working);
+    let rewind = Action::Rewind { step: 2, tree: TreeId::new("t3") };
+    assert_eq!(decide(&asked.state()), rewind.clone());
+    // A stop before it is done does not forget it.
+    let later = asked.clone().then(stop()).then(over(End::Cancelled)).then(resumed());
+    assert_eq!(decide(&later.state()), rewind);
+    let back = asked.clone().then(rewound(2, "t3"));
+    let state = back.state();
+    assert!(state.result.is_none() && state.rewind.is_none(), "the old result is not there any more");
+    assert_eq!((state.rewinds.as_slice(), state.snapshot), (&[2][..], Some(TreeId::new("t3"))));
+    assert!(matches!(decide(&back.state()), Action::CallModel { step: 4, .. }));
+    let Some(Message::Results { notes, .. }) = back.state().with_notes().pop() else { panic!("no results") };
+    assert_eq!(
+        notes,
+        texts(&["The person put the files back to what they were before your step 2. Undone: src/a.rs. What the \
+                 repository ignores, HOME and /tmp are as you left them. Read before you edit. The person writes: \
+                 another way"])
+    );
+    // The end is looked at anew, and what a run has seen is no evidence any more.
+    assert_eq!(decide(&back.clone().then(stop()).state()), Action::InspectResult);
+    assert!(back.state().last_edit.unwrap() > back.state().runs[0].order);
+}
+
+#[test]
+fn a_rewind_answers_the_calls_that_a_fault_left_open() {
+    let broken = begun().calls(&["a", "b"]).then(started("a")).then(over(End::Internal { text: "a fault".to_owned() }));
+    let asked = broken.then(rewind_requested(1, "t0"));
+    let Action::Record(events) = decide(&asked.state()) else { panic!("{:?}", decide(&asked.state())) };
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::Tool(ToolEvent::Ended { call, is_error: true, .. }) => call.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["a", "b"]);
+    let answered = events.into_iter().fold(asked, Life::then);
+    assert_eq!(decide(&answered.state()), Action::InspectResult);
 }

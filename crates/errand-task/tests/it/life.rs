@@ -380,6 +380,15 @@ pub fn nudged(text: &str) -> Event {
     Event::Finish(FinishEvent::Nudged { text: text.to_owned() })
 }
 
+pub fn rewind_requested(step: u32, tree: &str) -> Event {
+    Event::Person(PersonEvent::RewindRequested { step, tree: TreeId::new(tree), text: Some("another way".to_owned()) })
+}
+
+pub fn rewound(step: u32, tree: &str) -> Event {
+    let changed = vec!["src/a.rs".to_owned()];
+    Event::Workspace(WorkspaceEvent::Rewound { step, tree: TreeId::new(tree), changed })
+}
+
 pub fn says(text: &str) -> Event {
     Event::Person(PersonEvent::Replied { text: text.to_owned() })
 }

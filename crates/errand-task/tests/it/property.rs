@@ -6,7 +6,7 @@ use errand_task::action::Action;
 use errand_task::borders::Violation;
 use errand_task::contract::{Draft, DraftBudget, Mode};
 use errand_task::decide::decide;
-use errand_task::event::{Event, FinishEvent, ModelEvent, PersonEvent, TaskEvent, ToolEvent};
+use errand_task::event::{Event, FinishEvent, ModelEvent, PersonEvent, TaskEvent, ToolEvent, WorkspaceEvent};
 use errand_task::facts::{FailureKind, Phase, RunEnd, Stop};
 use errand_task::id::Digest;
 use errand_task::money::{Cost, Pico};
@@ -196,6 +196,10 @@ impl World<'_> {
             38 => stop(),
             37 => resumed(),
             36 => Event::Person(PersonEvent::BudgetRaised { dollars: self.state.contract().budget.dollars + PRICE }),
+            35 => match self.state.before_step(1) {
+                Some(tree) => rewind_requested(1, tree.as_str()),
+                None => return,
+            },
             _ => return,
         };
         self.note(event);
@@ -204,7 +208,7 @@ impl World<'_> {
     /// What needs the workspace finds it gone.
     fn is_lost(&mut self, action: &Action) -> bool {
         let is_needed = match action {
-            Action::CallTools | Action::InspectResult => true,
+            Action::CallTools | Action::InspectResult | Action::Rewind { .. } => true,
             Action::RunCheck { phase, .. } => matches!(phase, Phase::Setup | Phase::Baseline),
             Action::Rest
             | Action::WaitUntil { .. }
@@ -249,7 +253,14 @@ impl World<'_> {
                 };
                 self.note(checked(phase, index, "make", end));
             }
-            Action::CallModel { step, attempt } => self.model(step, attempt),
+            Action::Rewind { step, tree } => {
+                assert!(self.state.calls.iter().all(|open| open.result.is_some()), "open calls are lost from sight");
+                self.note(rewound(step, tree.as_str()));
+            }
+            Action::CallModel { step, attempt } => {
+                assert!(self.state.rewind.is_none(), "the model is asked before the files are put back");
+                self.model(step, attempt);
+            }
             Action::CallTools => self.tools(),
             Action::InspectResult => self.inspect(),
         }
@@ -266,9 +277,12 @@ fn ends_are_seen(life: &Life) {
             Event::Finish(FinishEvent::Inspected { .. }) => is_unseen = false,
             // What a decision answers was not performed.
             Event::Tool(_) => is_unseen |= !answers(record),
+            Event::Workspace(WorkspaceEvent::Rewound { .. }) => is_unseen = true,
             Event::Task(TaskEvent::Ended { end }) => {
-                assert!(!is_unseen, "unseen changes at event {}", record.seq);
                 let state = State::fold(id(), &life.records[..=n]).unwrap();
+                // One that is gone and cannot be made anew cannot be looked at.
+                let is_gone = state.workspace.as_ref().is_some_and(|workspace| workspace.is_gone);
+                assert!(!is_unseen || is_gone, "unseen changes at event {}", record.seq);
                 if let End::Completed { verdict } = end {
                     is_honest(&state, *verdict);
                 }

@@ -38,6 +38,7 @@ fn live(draft: Draft, mut responses: Vec<(Vec<&'static str>, Option<Report>)>) -
             }
             Action::InspectResult if life.state().contract().mode.is_read_only() => life.then(inspected_empty()),
             Action::InspectResult => life.then(inspected()),
+            Action::Rewind { step, tree } => life.then(rewound(step, tree.as_str())),
         };
     }
     panic!("it does not rest: {actions:#?}");

@@ -34,6 +34,7 @@ pub fn router(daemon: Daemon) -> Router {
         .route("/v1/tasks/{id}/reply", post(reply))
         .route("/v1/tasks/{id}/stop", post(stop))
         .route("/v1/tasks/{id}/resume", post(resume))
+        .route("/v1/tasks/{id}/rewind", post(rewind))
         .route("/v1/tasks/{id}/remove", post(remove))
         .route("/v1/tasks/{id}/apply", post(apply))
         .route("/v1/tasks/{id}/undo", post(undo))
@@ -201,13 +202,29 @@ async fn reply(
 ) -> Answer<api::Task> {
     let task = daemon.find(&id).await?;
     let mut events = daemon.endpoint_events(&task.id, body.endpoint).await?;
-    if let Some(usd) = body.budget_usd {
-        let dollars = Pico::from_usd(usd).filter(|&dollars| dollars > Pico::ZERO).ok_or_else(|| {
-            Failure::usage("the budget is not an amount above zero").hint("give dollars, as in --budget 2.00")
-        })?;
-        events.push(Event::Person(PersonEvent::BudgetRaised { dollars }));
-    }
+    events.extend(budget_raised(body.budget_usd)?);
     events.push(Event::Person(PersonEvent::Replied { text: body.text }));
+    daemon.tell(&task.id, events).await
+}
+
+fn budget_raised(usd: Option<f64>) -> Result<Option<Event>, Failure> {
+    let Some(usd) = usd else { return Ok(None) };
+    let dollars = Pico::from_usd(usd).filter(|&dollars| dollars > Pico::ZERO).ok_or_else(|| {
+        Failure::usage("the budget is not an amount above zero").hint("give dollars, as in --budget 2.00")
+    })?;
+    Ok(Some(Event::Person(PersonEvent::BudgetRaised { dollars })))
+}
+
+async fn rewind(
+    State(daemon): State<Daemon>,
+    Path(id): Path<String>,
+    Json(body): Json<api::Rewind>,
+) -> Answer<api::Task> {
+    let task = daemon.find(&id).await?;
+    let asked = daemon.supervisor.rewind_event(&task.id, body.step, body.text).await?;
+    let mut events = daemon.endpoint_events(&task.id, body.endpoint).await?;
+    events.extend(budget_raised(body.budget_usd)?);
+    events.push(asked);
     daemon.tell(&task.id, events).await
 }
 

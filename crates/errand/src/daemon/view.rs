@@ -40,6 +40,7 @@ pub fn detail(state: &State) -> Detail {
         applied: summary.is_applied,
         turns: turn.number,
         steps: state.n_steps,
+        rewinds: state.rewinds.clone(),
         elapsed_ms: until_ms - state.created_at_ms,
         checks: checks(state),
         violations: result

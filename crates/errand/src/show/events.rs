@@ -53,6 +53,10 @@ impl Teller {
                 one(format!("endpoint is now {}", safe(&endpoint.base_url)))
             }
             Event::Person(PersonEvent::Resumed) => one("resumed".to_owned()),
+            Event::Person(PersonEvent::RewindRequested { step, text, .. }) => {
+                let said = text.as_ref().map(|text| format!(": {}", safe_line(text, width))).unwrap_or_default();
+                one(format!("you: back to before step {step}{said}"))
+            }
             Event::Workspace(WorkspaceEvent::Prepared { duration_ms, layers, notes, .. }) => {
                 let with = match layers.is_empty() {
                     true => String::new(),
@@ -71,6 +75,10 @@ impl Teller {
                     setup_failed.as_ref().map(|failed| format!("; setup failed: {}", safe_line(failed, width)));
                 let took = duration(*duration_ms);
                 one(format!("workspace made anew from its last snapshot in {took}{}", failed.unwrap_or_default()))
+            }
+            Event::Workspace(WorkspaceEvent::Rewound { step, changed, .. }) => {
+                let files = if changed.len() == 1 { "file" } else { "files" };
+                one(format!("{} {files} put back to before step {step}", changed.len()))
             }
             Event::Model(event) => self.model(screen, event, width),
             Event::Tool(ToolEvent::Started { .. }) => Vec::new(),

@@ -30,6 +30,7 @@ mod private_files;
 mod questions;
 mod real_crates;
 mod regression;
+mod rewind;
 mod secrets;
 mod settings;
 mod several;

@@ -66,6 +66,11 @@ examples! {
         },
     }),
     Person(PersonEvent::Resumed {}),
+    Person(PersonEvent::RewindRequested {
+        step: 3,
+        tree: tree("last"),
+        text: Some("use the other parser".to_owned()),
+    }),
     Workspace(WorkspaceEvent::Prepared {
         root: "/home/user/shop".to_owned(),
         tree: tree("base"),
@@ -79,6 +84,11 @@ examples! {
         tree: tree("last"),
         duration_ms: 412,
         setup_failed: Some("`npm ci` (exit 1)".to_owned()),
+    }),
+    Workspace(WorkspaceEvent::Rewound {
+        step: 3,
+        tree: tree("last"),
+        changed: vec!["src/cart.rs".to_owned()],
     }),
     Model(ModelEvent::Requested {
         step: 3,
