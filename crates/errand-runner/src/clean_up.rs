@@ -4,6 +4,9 @@
 //! written down, and then the folder goes by way of the trash. Whoever does that sits in the place of the task's worker,
 //! so nothing of the task runs meanwhile and what people say to it waits. Cut at any point it is done again: what is
 //! written down is stored, what is not removed yet is looked at again.
+//!
+//! Then go base trees and layers that no workspace needs any more, and copies of private files whose task is neither in the
+//! lists nor among those that can be brought back.
 
 use crate::clock::now_ms;
 use crate::live::Live;
@@ -18,15 +21,18 @@ use errand_task::summary::Summary;
 use errand_workspace::branch::{self, NewCommit};
 use errand_workspace::snapshot::{SkipReason, Snapshot};
 use errand_workspace::state_dir;
+use errand_workspace::stock;
 use errand_workspace::workspace::Workspace;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a worker may take to leave after its task has come to rest.
 const LEAVING: Duration = Duration::from_secs(10);
 const LEAVING_LOOK: Duration = Duration::from_millis(5);
+/// A copy of private files may be in the making for that long, under a name of no task.
+const BEING_COPIED: Duration = Duration::from_secs(3600);
 
 /// What a task loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +66,7 @@ impl Supervisor {
     }
 
     /// Removes the workspaces of tasks that ended, and that nothing happened to since, at least this long ago. A task that
-    /// cannot be stored whole keeps its own.
+    /// cannot be stored whole keeps its own. Base trees and layers go when they were not used for as long.
     pub async fn clean_up(self: &Arc<Self>, untouched_for: Duration) {
         let tasks = async {
             let listed = self.shared.store.summaries().await?;
@@ -85,6 +91,38 @@ impl Supervisor {
                 Err(error) => tracing::warn!(%task, error = error.text, "its workspace stays"),
             }
         }
+        let home = self.shared.home.clone();
+        let removed = tokio::task::spawn_blocking(move || stock::remove_unused(&home, untouched_for)).await;
+        match removed.map_err(Refusal::internal).and_then(|removed| removed.map_err(Refusal::internal)) {
+            Ok(removed) => {
+                for path in removed {
+                    tracing::info!(path = %path.display(), "no workspace used it, it is removed");
+                }
+            }
+            Err(error) => tracing::warn!(error = error.text, "unused base trees and layers stay"),
+        }
+        if let Err(error) = self.remove_lost_private_files().await {
+            tracing::warn!(error = error.text, "private files of tasks that are gone stay");
+        }
+    }
+
+    /// Removes copies of private files whose task nobody can bring back.
+    async fn remove_lost_private_files(&self) -> Result<(), Refusal> {
+        let place = self.shared.home.join("private");
+        // Looked at before the tasks are: every task is in the journal before it has a copy.
+        let copies: Vec<_> = std::fs::read_dir(&place).into_iter().flatten().flatten().collect();
+        let mut known: Vec<_> = self.shared.store.summaries().await?.into_iter().map(|task| task.id).collect();
+        known.extend(self.shared.store.removed().await?.into_iter().map(|removed| removed.summary.id));
+        let home = self.shared.home.clone();
+        let discard = move || {
+            let is_lost = |copy: &&std::fs::DirEntry| {
+                let made_at = copy.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::now());
+                let is_known = copy.file_name().to_str().is_some_and(|name| known.iter().any(|id| id.as_str() == name));
+                !is_known && made_at.elapsed().is_ok_and(|since| since >= BEING_COPIED)
+            };
+            copies.iter().filter(is_lost).try_for_each(|copy| state_dir::discard(&home, &copy.path()))
+        };
+        tokio::task::spawn_blocking(discard).await.map_err(Refusal::internal)?.map_err(Refusal::internal)
     }
 
     /// Goes on to its end also when nobody waits for it any more.

@@ -71,7 +71,7 @@ fn measure(home: &Path, listed: Vec<Summary>, repositories: &[String]) -> DiskUs
     let mut found = DiskUse { tasks: Vec::new(), repositories: Vec::new(), trash: 0, other: 0 };
     for (name, path) in inside(home) {
         match name.as_str() {
-            "workspaces" | "checks" => {
+            "workspaces" | "checks" | "private" => {
                 for (id, path) in inside(&path) {
                     *by_task.entry(id).or_default() += meter.used(&path);
                 }

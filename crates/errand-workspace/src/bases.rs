@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::scratch;
 use crate::snapshot::StatCache;
 use crate::state_dir;
+use crate::stock;
 use crate::trees::{EntryMode, TreeEntry};
 use crate::workspace::{WorkspaceError, materialize};
 use errand_task::id::{CommitId, Digest};
@@ -32,13 +33,13 @@ pub(crate) fn prepare(
     };
     let above = ledger.dir().join("bases");
     let dir = above.join(name(commit, layers));
-    if dir.exists() {
+    if stock::mark_used(&dir).map_err(at(&dir))? {
         return Ok(dir);
     }
     state_dir::create_dir(&above).map_err(at(&above))?;
     // Two tasks may begin on a new base at once; one of them builds it.
     let _lock = state_dir::lock(&above.join("lock")).map_err(at(&above))?;
-    if dir.exists() {
+    if stock::mark_used(&dir).map_err(at(&dir))? {
         return Ok(dir);
     }
     let building = above.join(state_dir::temporary_name());
@@ -48,10 +49,13 @@ pub(crate) fn prepare(
         // The first error is the one to report; what is left has a temporary name.
         let _ = state_dir::remove_tree(&building);
     }
-    built.map(|()| dir)
+    built?;
+    stock::mark_used(&dir).map_err(at(&dir))?;
+    Ok(dir)
 }
 
-fn name(commit: &CommitId, layers: &[PathBuf]) -> String {
+/// The name of the folder among the ledger's bases.
+pub(crate) fn name(commit: &CommitId, layers: &[PathBuf]) -> String {
     if layers.is_empty() {
         return commit.as_str().to_owned();
     }

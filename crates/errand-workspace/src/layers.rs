@@ -4,6 +4,7 @@
 //! ```text
 //! <ledger>/layers/<id>/tree/<path>  the copy, at its path in the checkout
 //! <ledger>/layers/<id>/layer.json   what it is; written last
+//! <ledger>/layers/<id>.used         its time is that of the last use, see [`crate::stock`]
 //! <ledger>/layers/lock              held while one is made or removed
 //! ```
 //! A layer never changes: one that is complete has its final name, and another state of the folder is another layer.
@@ -28,7 +29,7 @@ use thiserror::Error;
 
 pub(crate) use copy::{clone, lay_over};
 pub use includes::{Found, Included, copy_includes, find_includes, patterns_of_base};
-pub use store::{Layer, list, remove_unused};
+pub use store::{Layer, list};
 
 #[derive(Debug, Error)]
 pub enum LayersError {

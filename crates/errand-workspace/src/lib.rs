@@ -30,6 +30,7 @@ mod scratch;
 pub mod snapshot;
 pub mod source;
 pub mod state_dir;
+pub mod stock;
 pub mod toolchains;
 pub mod trees;
 mod undo;

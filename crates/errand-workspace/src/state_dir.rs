@@ -68,12 +68,17 @@ pub fn lock(path: &Path) -> io::Result<File> {
 
 /// Moves `path` into the trash below `state_dir` and deletes it there; a crash in between leaves it in the trash only.
 pub fn discard(state_dir: &Path, path: &Path) -> io::Result<()> {
+    into_trash(state_dir, path)?.map_or(Ok(()), |moved| remove_tree(&moved))
+}
+
+/// The first half of that: answers with the place in the trash, when there was anything.
+pub(crate) fn into_trash(state_dir: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
     let trash = state_dir.join("trash");
     create_dir(&trash)?;
     let moved = trash.join(temporary_name());
     match std::fs::rename(path, &moved) {
-        Ok(()) => remove_tree(&moved),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) => Ok(Some(moved)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -112,11 +117,14 @@ fn make_writable(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How temporary names begin.
+pub(crate) const TEMPORARY: &str = "new-";
+
 /// A name nothing else in this state has: process, time and a counter.
 pub(crate) fn temporary_name() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos());
-    format!("new-{}-{nanos:x}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+    format!("{TEMPORARY}{}-{nanos:x}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The folder's path, made.

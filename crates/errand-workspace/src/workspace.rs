@@ -29,7 +29,7 @@ use crate::sandbox::{Sandbox, View};
 use crate::snapshot::{self, Snapshot, SnapshotError, StatCache};
 use crate::trees::{EntryMode, TreeEntry};
 use crate::walk::{Rules, Stat};
-use crate::{scratch, state_dir};
+use crate::{scratch, state_dir, stock};
 use errand_task::id::{CommitId, TreeId};
 use rustix::fs::{AtFlags, FlockOperation};
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,23 @@ struct Facts {
     dependencies: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     private: Option<PathBuf>,
+}
+
+impl Facts {
+    fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join("ground.json")).ok()?).ok()
+    }
+}
+
+/// The names of the base tree and the layers that the workspace at `dir` needs; none where there is no workspace.
+pub(crate) fn stands_on(dir: &Path) -> Vec<String> {
+    let Some(Facts { commit, mut layers, .. }) = Facts::read(dir) else { return Vec::new() };
+    let mut names = vec![bases::name(&commit, &layers)];
+    names.extend(layers.iter().filter_map(|layer| Some(layer.file_name()?.to_string_lossy().into_owned())));
+    // What it stands on when it is opened without those that somebody deleted.
+    layers.retain(|layer| layer.is_dir());
+    names.push(bases::name(&commit, &layers));
+    names
 }
 
 #[derive(Debug)]
@@ -260,8 +277,7 @@ impl Workspace {
     /// Opens a workspace that is there, after the last of its commands has gone: those of a daemon that died go with it,
     /// and this waits for that.
     pub fn open(sandbox: &Sandbox, ledger: &Arc<Ledger>, dir: &Path) -> Result<Self, WorkspaceError> {
-        let facts = std::fs::read(dir.join("ground.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let facts = facts.ok_or_else(|| WorkspaceError::NotAWorkspace(dir.to_owned()))?;
+        let facts = Facts::read(dir).ok_or_else(|| WorkspaceError::NotAWorkspace(dir.to_owned()))?;
         let lock = state_dir::lock(&dir.join("lock"));
         drop(lock.map_err(|source| WorkspaceError::Io { path: dir.to_owned(), source })?);
         Self::at(sandbox, ledger, facts, None, dir)
@@ -282,7 +298,7 @@ impl Workspace {
     ) -> Result<Self, WorkspaceError> {
         let held = hold(dir)?;
         // One that was deleted can be built again by what the task does.
-        facts.layers.retain(|layer| layer.is_dir());
+        facts.layers.retain(|layer| stock::mark_used(layer).unwrap_or_else(|_| layer.is_dir()));
         let at = |path: PathBuf| move |source| WorkspaceError::Io { path, source };
         let files = dir.join("files");
         let what = match facts.form {

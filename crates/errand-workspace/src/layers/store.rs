@@ -1,4 +1,4 @@
-//! The layers of one ledger: made, found again, listed, removed.
+//! The layers of one ledger: made, found again, listed.
 //!
 //! One lock serves all of it, apart from the ledger's own: a copy may take a minute, and bringing a base must not wait
 //! for it. The second of two tasks that want the same folder waits, and then finds the layer.
@@ -9,6 +9,7 @@ use super::open_folder;
 use crate::beneath::Beneath;
 use crate::ledger::Ledger;
 use crate::state_dir;
+use crate::stock;
 use errand_task::id::Digest;
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
@@ -86,13 +87,21 @@ pub(super) fn reuse_or_capture(
     let dir = ledger.dir().join(FOLDER);
     let failed = |source| LayersError::Io { path: dir.clone(), source };
     let is_it = |layer: &Layer| layer.path == shown && layer.manifest.key == *key;
-    if let Some(layer) = all(&dir).map_err(failed)?.into_iter().find(is_it) {
+    // One that is removed at this moment is none.
+    let ready = || -> io::Result<Option<Layer>> {
+        let found = all(&dir)?.into_iter().find(is_it);
+        Ok(match found {
+            Some(layer) => stock::mark_used(&layer.dir)?.then_some(layer),
+            None => None,
+        })
+    };
+    if let Some(layer) = ready().map_err(failed)? {
         return Ok(Ok(layer));
     }
     state_dir::create_dir(&dir).map_err(failed)?;
     let _lock = state_dir::lock(&dir.join("lock")).map_err(failed)?;
     // Made while this waited.
-    if let Some(layer) = all(&dir).map_err(failed)?.into_iter().find(is_it) {
+    if let Some(layer) = ready().map_err(failed)? {
         return Ok(Ok(layer));
     }
     let source = match open_folder(checkout, path) {
@@ -104,6 +113,7 @@ pub(super) fn reuse_or_capture(
         let manifest = Manifest::of(shown, key, &copied);
         let id = id(shown, key, &building);
         finish(&dir, &building, &id, &manifest)?;
+        stock::mark_used(&dir.join(&id))?;
         Ok(manifest.layer(&dir, id))
     });
     Ok(made.map_err(|stopped| {
@@ -118,27 +128,6 @@ pub fn list(ledger_dir: &Path) -> io::Result<Vec<Layer>> {
     all(&ledger_dir.join(FOLDER))
 }
 
-/// Removes the layers of the ledger in `ledger_dir` that are not among `in_use`, by way of the trash below `state_dir`,
-/// and answers with them. A layer that was handed out and is not noted anywhere yet must be among them.
-pub fn remove_unused(state_dir: &Path, ledger_dir: &Path, in_use: &[&str]) -> io::Result<Vec<Layer>> {
-    let dir = ledger_dir.join(FOLDER);
-    if !dir.exists() {
-        return Ok(Vec::new());
-    }
-    let _lock = state_dir::lock(&dir.join("lock"))?;
-    let mut removed = all(&dir)?;
-    removed.retain(|layer| !in_use.contains(&layer.id.as_str()));
-    for entry in std::fs::read_dir(&dir)? {
-        let entry = entry?;
-        let is_used = entry.file_name().to_str().is_some_and(|name| in_use.contains(&name));
-        // What a crash left half made has a name that nobody uses.
-        if entry.file_type()?.is_dir() && !is_used {
-            state_dir::discard(state_dir, &entry.path())?;
-        }
-    }
-    Ok(removed)
-}
-
 fn all(dir: &Path) -> io::Result<Vec<Layer>> {
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -148,7 +137,7 @@ fn all(dir: &Path) -> io::Result<Vec<Layer>> {
     for entry in entries {
         let Ok(id) = entry?.file_name().into_string() else { continue };
         // Half made or half removed: no manifest, or not the final name.
-        let is_final = !id.starts_with("new-");
+        let is_final = !id.starts_with(state_dir::TEMPORARY);
         layers.extend(Manifest::read(&dir.join(&id)).filter(|_| is_final).map(|manifest| manifest.layer(dir, id)));
     }
     layers.sort_by(|a, b| {

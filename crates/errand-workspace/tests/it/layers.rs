@@ -2,8 +2,11 @@
 
 use crate::rig::Rig;
 use errand_workspace::layers::{self, Captured, Layer};
+use errand_workspace::stock;
+use errand_workspace::workspace::{Ground, Workspace};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
+use std::io::ErrorKind::NotFound;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -200,7 +203,8 @@ fn what_changes_while_it_is_copied_leads_nowhere() {
                 let found = std::process::Command::new("grep").args(["-r", "canary"]).arg(&layer.dir).output();
                 leaked.push(found.map(|found| String::from_utf8_lossy(&found.stdout).into_owned()));
             }
-            leaked.extend(layers::remove_unused(&rig.state(), ledger.dir(), &[]).err().map(Err));
+            let folder = ledger.dir().join("layers");
+            leaked.extend(fs::remove_dir_all(folder).err().filter(|error| error.kind() != NotFound).map(Err));
         }
         is_over.store(true, Ordering::Relaxed);
     });
@@ -343,15 +347,89 @@ fn layers_nobody_uses_are_removed() {
     fs::set_permissions(rig.repo().join("node_modules/left"), Permissions::from_mode(0o555)).unwrap();
     let captured = prepare(&rig);
     let (ledger, _) = rig.ledger();
-    let folder = ledger.dir().join("layers");
-    fs::create_dir_all(folder.join("new-1-2-3/tree/half")).unwrap();
+    fs::create_dir_all(ledger.dir().join("layers/new-1-2-3/tree/half")).unwrap();
     assert_eq!(layers::list(ledger.dir()).unwrap(), captured.layers, "a half made one is none");
-    let (unused, used) = (&captured.layers[0], &captured.layers[1]);
-    assert_eq!(layers::remove_unused(&rig.state(), ledger.dir(), &[&used.id]).unwrap(), std::slice::from_ref(unused));
-    assert_eq!(layers::list(ledger.dir()).unwrap(), std::slice::from_ref(used));
-    let left: BTreeSet<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, BTreeSet::from(["lock".into(), used.id.clone().into()]));
-    assert_eq!(layers::remove_unused(&rig.state(), &rig.state().join("ledgers/none"), &[]).unwrap(), []);
+    assert_eq!(stock::remove_unused(&rig.state(), Duration::ZERO).unwrap(), Vec::<PathBuf>::new(), "just made");
+    assert!(!ledger.dir().join("layers/new-1-2-3").exists(), "left by a crash");
+    for layer in &captured.layers {
+        is_two_hours_old(&layer.dir);
+    }
+    // Finding it again is a use.
+    fs::remove_dir_all(rig.repo().join("target")).unwrap();
+    let again = prepare(&rig);
+    assert_eq!(paths(&again), ["node_modules"]);
+    assert_eq!(stock::remove_unused(&rig.state(), 3 * HOUR).unwrap(), Vec::<PathBuf>::new(), "not long enough ago");
+    assert_eq!(stock::remove_unused(&rig.state(), HOUR).unwrap(), [captured.layers[1].dir.clone()]);
+    assert_eq!(layers::list(ledger.dir()).unwrap(), again.layers);
+    let left: BTreeSet<_> =
+        fs::read_dir(ledger.dir().join("layers")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let id = &again.layers[0].id;
+    assert_eq!(left, BTreeSet::from(["lock".into(), id.into(), format!("{id}.used").into()]));
+    assert_eq!(fs::read_dir(rig.state().join("trash")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_workspace_stands_on_stays() {
+    let rig = project();
+    let (ground, tree) = rig.ground();
+    let layer = prepare(&rig).layers.remove(0);
+    let ground = Ground { layers: vec![layer.dir.clone()], dependencies: vec![layer.path.clone()], ..ground };
+    let dir = rig.state().join("workspaces/one");
+    let workspace = Workspace::create(&rig.sandbox(), &ground, &tree, &dir).unwrap();
+    let bases = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(ground.ledger.dir().join("bases")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect()
+    };
+    let base = bases().remove(0);
+    for path in [&base, &layer.dir] {
+        is_two_hours_old(path);
+    }
+    assert_eq!(stock::remove_unused(&rig.state(), HOUR).unwrap(), Vec::<PathBuf>::new(), "open");
+    drop(workspace);
+    assert_eq!(stock::remove_unused(&rig.state(), HOUR).unwrap(), Vec::<PathBuf>::new(), "closed");
+    // Opening it is a use of both.
+    let workspace = Workspace::open(&rig.sandbox(), &ground.ledger, &dir).unwrap();
+    assert_eq!(workspace.snapshot().unwrap().tree, tree);
+    workspace.remove(&rig.state()).unwrap();
+    assert_eq!(stock::remove_unused(&rig.state(), HOUR).unwrap(), Vec::<PathBuf>::new(), "used a moment ago");
+    for path in [&base, &layer.dir] {
+        is_two_hours_old(path);
+    }
+    assert_eq!(stock::remove_unused(&rig.state(), HOUR).unwrap(), [base.clone(), layer.dir.clone()]);
+    assert!(bases().is_empty() && !layer.dir.exists());
+    // Both come back when they are needed.
+    let again = prepare(&rig).layers.remove(0);
+    let ground = Ground { layers: vec![again.dir.clone()], ..ground };
+    let workspace = Workspace::create(&rig.sandbox(), &ground, &tree, &dir).unwrap();
+    assert_eq!(fs::read_to_string(workspace.tree_dir().join("node_modules/left/index.js")).unwrap(), "left");
+}
+
+#[test]
+fn what_is_handed_out_while_everything_old_goes_stays() {
+    let rig = project();
+    let (ledger, tree) = rig.ledger();
+    let mut n_removed = 0;
+    for _ in 0..20 {
+        is_two_hours_old(&prepare(&rig).layers.remove(0).dir);
+        let (handed_out, removed) = std::thread::scope(|scope| {
+            let removing = scope.spawn(|| stock::remove_unused(&rig.state(), HOUR));
+            (layers::prepare(&ledger, &rig.repo(), &tree, &[]), removing.join().unwrap())
+        });
+        n_removed += removed.unwrap().len();
+        let layer = handed_out.unwrap().layers.remove(0);
+        assert_eq!(fs::read_to_string(copy_of(&layer, "node_modules/left/index.js")).unwrap(), "left", "{n_removed}");
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn mark(dir: &Path) -> PathBuf {
+    dir.with_file_name(format!("{}.used", dir.file_name().unwrap().to_str().unwrap()))
+}
+
+fn is_two_hours_old(dir: &Path) {
+    let before = SystemTime::now() - 2 * HOUR;
+    fs::File::options().write(true).open(mark(dir)).unwrap().set_modified(before).unwrap();
 }
 
 #[test]

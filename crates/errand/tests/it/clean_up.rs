@@ -222,6 +222,74 @@ fn setup_runs_again_where_a_workspace_is_made_anew() {
     assert_eq!(ended["runs"][0]["end"], serde_json::json!({"exited": {"code": 0}}), "{ended}");
 }
 
+/// Everything below this folder, as if it had been there for two hours.
+fn age(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_mark = path.extension().is_some_and(|extension| extension == "used");
+        let before = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+        if is_mark || folder.ends_with("private") {
+            fs::File::open(&path).unwrap().set_modified(before).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_no_workspace_needs_goes_and_private_files_stay_as_long_as_their_task() {
+    let place = Place::new(&mended());
+    place.write(".gitignore", "gate\n.env\nnode_modules/\n");
+    place.write("package.json", "{}");
+    place.commit("ignore");
+    place.write(".env", "MODE=first\n");
+    place.write("node_modules/left/index.js", "left");
+    let id = place.finished(0, &[&FIX[..], &["--include", ".env"]].concat());
+    let disk = place.errand(&["ls", "--disk", "--json"]).exits(0).json();
+    let private = place.state_dir().join("private");
+    let its_own =
+        ["workspaces", "checks", "private"].map(|name| blocks_if_there(&place.state_dir().join(name).join(&id)));
+    assert_eq!(disk["tasks"][0]["bytes"], its_own.iter().sum::<u64>());
+    assert!(its_own[2] > 0);
+
+    let ledger = fs::read_dir(place.state_dir().join("ledgers")).unwrap().next().unwrap().unwrap().path();
+    let stock = || -> Vec<String> {
+        let entries = ["bases", "layers"].map(|name| fs::read_dir(ledger.join(name)).unwrap());
+        let entries = entries.into_iter().flatten().map(|entry| entry.unwrap());
+        let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    let before = stock();
+    assert_eq!(before.len(), 2, "a base tree and a layer: {before:?}");
+    fs::create_dir_all(private.join("nobody")).unwrap();
+    fs::create_dir_all(ledger.join("bases/new-1-2-3/tree")).unwrap();
+    let restart = || {
+        for folder in [ledger.join("bases"), ledger.join("layers"), private.clone()] {
+            age(&folder);
+        }
+        place.errand(&["daemon", "stop"]).exits(0);
+        place.errand(&["daemon", "start"]).exits(0);
+    };
+    configure(&place, "[workspaces]\nkeep_days = 1\n");
+    restart();
+    until("the clean-up", || !private.join("nobody").exists());
+    assert_eq!(stock(), before, "its workspace is there");
+
+    place.errand(&["rm", &id]).exits(0);
+    configure(&place, "[workspaces]\nkeep_days = 0\n");
+    restart();
+    until("the clean-up", || stock().is_empty());
+    place.write(".env", "MODE=second\n");
+    place.errand(&["undo", "rm"]).exits(0);
+    place.play(&and_then("cat .env node_modules/left/index.js"));
+    place.errand(&["reply", &id, "look again"]).exits(0);
+    place.errand(&["wait", &id]).exits(0);
+    let said = last_call(&place, &id)["output"].to_string();
+    assert!(said.contains("MODE=first") && said.contains("left"), "as before it was removed: {said}");
+}
+
+fn blocks_if_there(path: &Path) -> u64 {
+    if path.exists() { blocks(path) } else { 0 }
+}
+
 /// What `du` would count.
 fn blocks(path: &Path) -> u64 {
     let metadata = path.symlink_metadata().unwrap();
