@@ -7,6 +7,7 @@ use crate::paths;
 use crate::walk::Stat;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -165,17 +166,25 @@ impl Beneath {
     }
 }
 
-fn empty(folder: &OwnedFd) -> io::Result<()> {
+/// The names in a folder, in no order.
+pub(crate) fn names_in(folder: &OwnedFd) -> io::Result<Vec<CString>> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(folder)? {
-        names.push(entry?.file_name().to_owned());
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
     }
-    for name in names.iter().filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
+    Ok(names)
+}
+
+fn empty(folder: &OwnedFd) -> io::Result<()> {
+    for name in names_in(folder)? {
         if stat_at(folder.as_fd(), name.to_bytes())?.is_folder() {
-            empty(&rustix::fs::openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)?;
-            rustix::fs::unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+            empty(&rustix::fs::openat(folder, &name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)?;
+            rustix::fs::unlinkat(folder, &name, AtFlags::REMOVEDIR)?;
         } else {
-            rustix::fs::unlinkat(folder, name, AtFlags::empty())?;
+            rustix::fs::unlinkat(folder, &name, AtFlags::empty())?;
         }
     }
     Ok(())

@@ -4,13 +4,13 @@
 //! that hides the one below it with an attribute (opaque). The walk finds as files to store what the walk over all files
 //! would find there, and says which paths of the ground are no more. Its cost is that of what the task touched.
 
-use crate::beneath::{Beneath, Links};
+use crate::beneath::{self, Beneath, Links};
 use crate::ignores::Ignores;
 use crate::ledger::{Ledger, LedgerError};
-use crate::limits::{DEPTH, FILE_BYTES, FILES_PER_SNAPSHOT, PATH_BYTES};
+use crate::limits::{DEPTH, PATH_BYTES};
 use crate::paths;
 use crate::trees::{EntryMode, Node};
-use crate::walk::{Found, SkipReason, Stat, Walk, open_folder};
+use crate::walk::{SkipReason, Stat, Walk};
 use errand_task::id::TreeId;
 use rustix::fs::{AtFlags, FileType};
 use std::ffi::CStr;
@@ -37,7 +37,6 @@ pub(crate) fn changes(
     ignores: &Ignores,
 ) -> Result<Changes, LedgerError> {
     let mut walker = Walker { ledger, ground, base, ignores, changes: Changes::default() };
-    let failed = |source| LedgerError::Io { path: "the workspace's layer".into(), source };
     let folder = upper.folder(b"", Links::Refuse).map_err(failed)?;
     walker.folder(&folder, &mut Vec::new(), 0, false)?;
     walker.changes.walk.found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -60,14 +59,7 @@ impl Walker<'_> {
         depth: usize,
         is_ignored: bool,
     ) -> Result<(), LedgerError> {
-        let failed = |source: io::Error| LedgerError::Io { path: "the workspace's layer".into(), source };
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(folder).map_err(|error| failed(error.into()))? {
-            let entry = entry.map_err(|error| failed(error.into()))?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push(entry.file_name().to_owned());
-            }
-        }
+        let names = beneath::names_in(folder).map_err(failed)?;
         let n_above = path.len();
         for name in names {
             if n_above > 0 {
@@ -111,23 +103,9 @@ impl Walker<'_> {
             self.remove(path);
             return Ok(());
         }
-        let Some(mode) = stat.entry_mode() else {
-            self.skip(path, SkipReason::Special);
-            return Ok(());
-        };
-        if path.len() > PATH_BYTES {
-            self.skip(path, SkipReason::TooDeep);
-            return Ok(());
+        if let Some(reason) = self.changes.walk.file(path, stat).map_err(failed)? {
+            self.skip(path, reason);
         }
-        if stat.size > FILE_BYTES {
-            self.skip(path, SkipReason::TooLarge);
-            return Ok(());
-        }
-        if self.changes.walk.found.len() >= FILES_PER_SNAPSHOT {
-            let source = io::Error::other(format!("more than {FILES_PER_SNAPSHOT} files"));
-            return Err(LedgerError::Io { path: "the workspace's layer".into(), source });
-        }
-        self.changes.walk.found.push(Found { path: path.clone(), mode, stat });
         Ok(())
     }
 
@@ -141,11 +119,7 @@ impl Walker<'_> {
         tracked: Option<Node>,
     ) -> Result<(), LedgerError> {
         if let Some(Node::Entry { mode: EntryMode::Submodule, .. }) = tracked {
-            let is_plain = |entry: &rustix::fs::DirEntry| !matches!(entry.file_name().to_bytes(), b"." | b"..");
-            let names = open_folder(above, name).and_then(|inner| Ok(rustix::fs::Dir::read_from(&inner)?));
-            if names.map_or(true, |names| names.flatten().any(|entry| is_plain(&entry))) {
-                self.changes.walk.skip(path, SkipReason::Submodule);
-            }
+            self.changes.walk.submodule(above, name, path);
             return Ok(());
         }
         let is_ignored = is_ignored || self.ignores.is_ignored(path, true);
@@ -158,7 +132,7 @@ impl Walker<'_> {
             self.skip(path, SkipReason::TooDeep);
             return Ok(());
         }
-        let Ok(inner) = open_folder(above, name) else {
+        let Ok(inner) = beneath::open_inner(above, name) else {
             self.skip(path, SkipReason::Unreadable);
             return Ok(());
         };
@@ -181,6 +155,10 @@ impl Walker<'_> {
         self.remove(path);
         self.changes.walk.skip(path, reason);
     }
+}
+
+fn failed(source: io::Error) -> LedgerError {
+    LedgerError::Io { path: "the workspace's layer".into(), source }
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the field types differ between architectures")]

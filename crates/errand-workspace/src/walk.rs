@@ -4,17 +4,18 @@
 //! found, ignored or not; an untracked path that the base ignores is counted, and an ignored folder is not entered
 //! unless the base has files in it.
 
-use crate::beneath::{Beneath, Links};
+use crate::beneath::{self, Beneath, Links};
 use crate::ignores::Ignores;
 use crate::index_file::Index;
 use crate::limits::{DEPTH, FILE_BYTES, FILES_PER_SNAPSHOT, LINK_BYTES, PATH_BYTES, SKIPPED_NAMED};
 use crate::objects::{Kind, ObjectFormat, Oid, hash};
 use crate::paths;
 use crate::trees::{self, EntryMode, TreeEntry};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType};
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// What lstat says, as far as it tells whether a file changed.
@@ -157,6 +158,30 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    /// Takes a file or link that belongs into the tree; the answer is why it cannot.
+    pub fn file(&mut self, path: &[u8], stat: Stat) -> io::Result<Option<SkipReason>> {
+        let Some(mode) = stat.entry_mode() else { return Ok(Some(SkipReason::Special)) };
+        if path.len() > PATH_BYTES {
+            return Ok(Some(SkipReason::TooDeep));
+        }
+        if stat.size > FILE_BYTES {
+            return Ok(Some(SkipReason::TooLarge));
+        }
+        if self.found.len() >= FILES_PER_SNAPSHOT {
+            return Err(io::Error::other(format!("more than {FILES_PER_SNAPSHOT} files")));
+        }
+        self.found.push(Found { path: path.to_owned(), mode, stat });
+        Ok(None)
+    }
+
+    /// Looks at a folder that stands for a submodule: what is in it is in no tree.
+    pub fn submodule(&mut self, above: &OwnedFd, name: &CStr, path: &[u8]) {
+        let names = beneath::open_inner(above, name).and_then(|inner| beneath::names_in(&inner));
+        if names.map_or(true, |names| !names.is_empty()) {
+            self.skip(path, SkipReason::Submodule);
+        }
+    }
+
     pub fn skip(&mut self, path: &[u8], reason: SkipReason) {
         self.n_skipped += 1;
         if self.skipped.len() < SKIPPED_NAMED {
@@ -190,13 +215,7 @@ struct Walker<'a> {
 
 impl Walker<'_> {
     fn folder(&mut self, folder: OwnedFd, path: &mut Vec<u8>, depth: usize, is_ignored: bool) -> io::Result<()> {
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&folder)? {
-            let entry = entry?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-                names.push(entry.file_name().to_owned());
-            }
-        }
+        let names = beneath::names_in(&folder)?;
         let n_above = path.len();
         let is_repository = || names.iter().any(|name| paths::is_dot_git(name.to_bytes()));
         if self.new_folders == NewFolders::EnterOwn
@@ -233,7 +252,7 @@ impl Walker<'_> {
     fn entry(
         &mut self,
         folder: &OwnedFd,
-        name: &std::ffi::CStr,
+        name: &CStr,
         path: &mut Vec<u8>,
         depth: usize,
         is_ignored: bool,
@@ -244,7 +263,8 @@ impl Walker<'_> {
             let ignored = is_ignored || self.rules.ignores.is_ignored(path, true);
             if let Some(submodule) = tracked.filter(|entry| entry.mode == EntryMode::Submodule) {
                 self.walk.submodules.push(submodule.clone());
-                return self.check_submodule(folder, name, path);
+                self.walk.submodule(folder, name, path);
+                return Ok(());
             }
             if !self.rules.has_files_below(path) {
                 if ignored {
@@ -260,7 +280,7 @@ impl Walker<'_> {
                 self.skip(path, SkipReason::TooDeep);
                 return Ok(());
             }
-            return match open_folder(folder, name) {
+            return match beneath::open_inner(folder, name) {
                 Ok(inner) => self.folder(inner, path, depth + 1, ignored),
                 Err(_) => {
                     self.skip(path, SkipReason::Unreadable);
@@ -272,27 +292,8 @@ impl Walker<'_> {
             self.walk.n_ignored += 1;
             return Ok(());
         }
-        let Some(mode) = stat.entry_mode() else {
-            self.skip(path, SkipReason::Special);
-            return Ok(());
-        };
-        if stat.size > FILE_BYTES {
-            self.skip(path, SkipReason::TooLarge);
-            return Ok(());
-        }
-        if self.walk.found.len() >= FILES_PER_SNAPSHOT {
-            return Err(io::Error::other(format!("more than {FILES_PER_SNAPSHOT} files")));
-        }
-        self.walk.found.push(Found { path: path.clone(), mode, stat });
-        Ok(())
-    }
-
-    fn check_submodule(&mut self, folder: &OwnedFd, name: &std::ffi::CStr, path: &[u8]) -> io::Result<()> {
-        let is_plain = |entry: &rustix::fs::DirEntry| !matches!(entry.file_name().to_bytes(), b"." | b"..");
-        let is_filled = open_folder(folder, name)
-            .and_then(|inner| Ok(rustix::fs::Dir::read_from(&inner)?.flatten().any(|entry| is_plain(&entry))));
-        if is_filled.unwrap_or(true) {
-            self.skip(path, SkipReason::Submodule);
+        if let Some(reason) = self.walk.file(path, stat)? {
+            self.skip(path, reason);
         }
         Ok(())
     }
@@ -300,11 +301,6 @@ impl Walker<'_> {
     fn skip(&mut self, path: &[u8], reason: SkipReason) {
         self.walk.skip(path, reason);
     }
-}
-
-pub(crate) fn open_folder(folder: &OwnedFd, name: &std::ffi::CStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty())?)
 }
 
 /// The bytes a tree stores for a found path: a file's content or a link's target.

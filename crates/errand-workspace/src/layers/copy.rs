@@ -6,9 +6,10 @@
 //! devices, other file systems, git's own data and files that hold secrets stay out.
 
 use super::table::{is_secret_name, may_hold_key};
+use crate::beneath;
 use crate::limits::{DEPTH, KEY_LOOKED_BYTES, LAYER_COPIED_BYTES, LAYER_COPIED_FILES, LAYER_RESERVE_BYTES, LINK_BYTES};
 use crate::paths;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -289,14 +290,8 @@ struct Sum {
 }
 
 fn names(folder: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !matches!(name.to_bytes(), b"." | b"..") && !paths::is_dot_git(name.to_bytes()) {
-            names.push(name.to_owned());
-        }
-    }
+    let mut names = beneath::names_in(folder)?;
+    names.retain(|name| !paths::is_dot_git(name.to_bytes()));
     Ok(names)
 }
 

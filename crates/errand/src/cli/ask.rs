@@ -4,6 +4,7 @@ use super::{Session, follow, run as hand_off, task_path};
 use crate::api::{Detail, Submitted};
 use crate::failure::Failure;
 use crate::show;
+use errand_runner::Start;
 use errand_task::contract::{Draft, DraftBudget, Mode};
 use errand_task::verdict::ExitCode;
 
@@ -29,7 +30,7 @@ pub async fn run(session: &Session, args: Args) -> Result<ExitCode, Failure> {
         budget: DraftBudget { usd: Some(args.budget), steps: Some(30), minutes: Some(15) },
         ..Draft::default()
     };
-    let submit = hand_off::hand_off(draft, &args.question, None, hand_off::Start::at(args.base), false)?;
+    let submit = hand_off::hand_off(draft, &args.question, None, Start::at(args.base), false)?;
     let client = session.client().await?;
     let submitted: Submitted = client.post("/v1/tasks", &submit).await?;
     let id = submitted.id.unwrap_or_default();

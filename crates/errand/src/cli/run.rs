@@ -8,6 +8,7 @@ use crate::screen::{Look, Screen, safe, safe_line};
 use crate::show::amount;
 use crate::terminal::own_name;
 use crate::trust_file::TrustFile;
+use errand_runner::Start;
 use errand_task::contract::{Baseline, Check, Draft, DraftBudget, DraftCheck, DraftFullCheck, Mode};
 use errand_task::facts::Dirty;
 use errand_task::verdict::ExitCode;
@@ -143,19 +144,6 @@ fn submit(args: Args) -> Result<Submit, Failure> {
     };
     let start = if args.dirty { Start::Checkout } else { Start::at(args.base) };
     hand_off(flags.over(file_draft), &goal, args.name, start, args.dry_run)
-}
-
-/// What of the repository a job starts from.
-pub enum Start {
-    Head,
-    Revision(String),
-    Checkout,
-}
-
-impl Start {
-    pub fn at(revision: Option<String>) -> Self {
-        revision.map_or(Self::Head, Self::Revision)
-    }
 }
 
 /// Completes a draft and adds what the person's environment says: directory, endpoint, key.
