@@ -8,7 +8,7 @@ use crate::ignores::Ignores;
 use crate::ledger::{Ledger, LedgerError};
 use crate::limits::{RACY, SNAPSHOT_BYTES};
 use crate::objects::{Kind, Oid};
-use crate::trees::{Edit, TreeEntry};
+use crate::trees::{self, Edit, TreeEntry};
 use crate::upper::{self, Changes};
 use crate::walk::{self, Found, NewFolders, Rules, Stat, Walk};
 use errand_task::id::TreeId;
@@ -96,8 +96,11 @@ pub(crate) fn take_changes(
     ignores: &Ignores,
     cache: &mut StatCache,
 ) -> Result<Snapshot, SnapshotError> {
-    let Changes { mut walk, removed } = upper::changes(upper, ledger, ground, base, ignores)?;
+    let Changes { mut walk, mut removed } = upper::changes(upper, ledger, ground, base, ignores)?;
+    let found: Vec<_> = walk.found.iter().map(|found| found.path.clone()).collect();
     let entries = store(ledger, upper, &mut walk, cache)?;
+    // What could not be read after all hides what is below it, as in the walk over everything.
+    removed.extend(found.into_iter().filter(|path| trees::find(&entries, path).is_none()));
     let removals = removed.into_iter().map(|path| Edit::Remove { path });
     let put = entries.into_iter().map(|entry| Edit::Put { path: entry.path, mode: entry.mode, id: entry.id });
     let tree = ledger.edit_tree(ground, &removals.chain(put).collect::<Vec<_>>())?;
