@@ -175,7 +175,7 @@ struct Started {
     output: pipe::Receiver,
 }
 
-async fn live(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan, shared: &Shared) -> RunEnd {
+async fn live(sandbox: &Arc<Sandbox>, backend: &Backend, plan: SandboxPlan, shared: &Shared) -> RunEnd {
     let (limits, disk) = (plan.limits, Disk::of(&plan));
     let (plan, way_out) = match WayOut::open(sandbox, plan) {
         Ok(opened) => opened,
@@ -221,8 +221,9 @@ impl Drop for WayOut {
 }
 
 /// Starts the outer stage and hands it the plan.
-async fn start(sandbox: &Sandbox, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
-    let (plan, arguments) = sandbox.outer(backend, plan)?;
+async fn start(sandbox: &Arc<Sandbox>, backend: &Backend, plan: SandboxPlan) -> io::Result<Started> {
+    let (of_plan, backend) = (Arc::clone(sandbox), backend.clone());
+    let (plan, arguments) = tokio::task::spawn_blocking(move || of_plan.outer(&backend, plan)).await??;
     let (length, json) = encode(&plan)?;
     let (read_end, write_end) = io::pipe()?;
     let output = pipe::Receiver::from_owned_fd(read_end.into())?;

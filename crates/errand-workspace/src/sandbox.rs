@@ -1,11 +1,12 @@
 //! The sandbox: everything the model or the repository chose runs behind three walls, or not at all.
 //!
 //! ```text
-//! daemon ── launches ──▶ outer ──▶ init ──▶ command           (native: our own binary, executed again)
+//! daemon ── launches ──▶ stand                                (builds a workspace's view once, and ends)
+//!                        outer ──▶ init ──▶ command           (joins it; both are our own binary, executed again)
 //!           or           bwrap ──▶ init ──▶ command           (where the kernel lets only bwrap make namespaces)
 //! ```
-//! The outer stage makes the first wall: namespaces, and a view that starts from an empty tmpfs and holds only what the
-//! plan lists. Init is process 1 in there; it gives up every capability (second wall, with seccomp) and restricts itself
+//! The first wall is namespaces and a view that starts from an empty tmpfs and holds only what the plan lists: the view
+//! stands for all commands of a workspace, and each has its own copy of it. Init is process 1 in there; it gives up every capability (second wall, with seccomp) and restricts itself
 //! by Landlock (third wall), then starts the command and watches limits. One socket joins daemon and init: when it closes,
 //! because the daemon ended or died, init kills everything and ends.
 //!

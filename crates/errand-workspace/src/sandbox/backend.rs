@@ -172,7 +172,7 @@ impl Sandbox {
         match Stand::build(&self.program, mounts.clone()) {
             Ok((stand, mounts)) => Ok(View { mounts, place, stand: Some(Arc::new(stand)) }),
             Err(error) if is_layered => Err(error),
-            // Without, each command builds its own, or says why it cannot.
+            // The next command tries again, and says why it cannot.
             Err(_) => Ok(View { mounts, place, stand: None }),
         }
     }
@@ -246,17 +246,21 @@ impl Sandbox {
         }
     }
 
-    /// The plan as the backend needs it, and the outer stage's arguments.
+    /// The plan as the backend needs it, and the outer stage's arguments. Blocks for some milliseconds where no view
+    /// stands yet.
     pub(crate) fn outer(&self, backend: &Backend, mut plan: SandboxPlan) -> io::Result<(SandboxPlan, Vec<OsString>)> {
-        match (backend, plan.stand.is_some()) {
-            (Backend::Native, true) => return Ok((plan, vec![OUTER.into()])),
-            // It was built before the proof.
-            (Backend::Bwrap(_), true) => plan.stand = None,
-            (Backend::Native | Backend::Bwrap(_), false) => {}
-        }
-        if matches!(backend, Backend::Bwrap(_)) {
-            plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone())));
-        }
+        let bwrap = match backend {
+            Backend::Native => {
+                if plan.stand.is_none() {
+                    let (stand, mounts) = Stand::build(&self.program, plan.mounts)?;
+                    (plan.mounts, plan.stand) = (mounts, Some(Arc::new(stand)));
+                }
+                return Ok((plan, vec![OUTER.into()]));
+            }
+            Backend::Bwrap(bwrap) => bwrap,
+        };
+        // It was built before the proof.
+        plan.stand = None;
         if plan.mounts.iter().any(|mount| matches!(mount.what, What::Layered { .. })) {
             let why = match self.standing.get() {
                 Some(Standing::Whole(walls)) => walls.passed_over.join("; "),
@@ -265,12 +269,10 @@ impl Sandbox {
             let text = format!("the workspace needs namespaces of errand's own, which cannot be made here ({why})");
             return Err(io::Error::other(text));
         }
+        plan = plan.with(Mount::new(PROGRAM, What::ReadOnly(self.program_file.clone())));
         plan::make_folders(&plan.mounts)?;
         plan.mounts = pins::pinned(plan.mounts)?;
-        let arguments = match backend {
-            Backend::Native => vec![OUTER.into()],
-            Backend::Bwrap(bwrap) => bwrap_arguments(bwrap, &plan),
-        };
+        let arguments = bwrap_arguments(bwrap, &plan);
         Ok((plan, arguments))
     }
 }

@@ -8,7 +8,6 @@ mod probes;
 
 use super::backend::{Backend, PROGRAM, Sandbox};
 use super::plan::{Limits, Mount, SandboxPlan, What};
-use super::stand::Stand;
 use super::{DOORS, wire};
 use crate::command;
 use crate::state_dir;
@@ -139,14 +138,7 @@ pub(super) fn try_all(argument: Option<OsString>) -> i32 {
 /// Plants, tries, listens. The error says why the sandbox could not even be built.
 pub async fn prove(sandbox: &Arc<Sandbox>, backend: &Backend) -> Result<(bool, Vec<Tried>), String> {
     let planted = Planted::new(sandbox).map_err(|error| format!("the doors cannot be tried: {error}"))?;
-    let mut plan = planted.plan(sandbox).map_err(|error| format!("the doors cannot be tried: {error}"))?;
-    if *backend == Backend::Native {
-        // As the commands of workspaces do: in a view that stands.
-        let (program, mounts) = (sandbox.program.clone(), std::mem::take(&mut plan.mounts));
-        let built = tokio::task::spawn_blocking(move || Stand::build(&program, mounts)).await;
-        let (stand, mounts) = built.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        (plan.mounts, plan.stand) = (mounts, Some(Arc::new(stand)));
-    }
+    let plan = planted.plan(sandbox).map_err(|error| format!("the doors cannot be tried: {error}"))?;
     let running = command::launch(sandbox, backend, plan);
     let finished = running.finished().await;
     let output = String::from_utf8_lossy(&finished.output).into_owned();

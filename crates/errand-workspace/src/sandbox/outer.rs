@@ -1,5 +1,5 @@
-//! The outer stage: our own binary, executed again as a process of one thread. It makes the namespaces and forks init into
-//! them, then waits: its end is the end of everything inside.
+//! The outer stage: our own binary, executed again as a process of one thread. It joins the view, makes the command's own
+//! namespaces and forks init into them, then waits: its end is the end of everything inside.
 
 use super::plan::SandboxPlan;
 use super::sys::{self, Forked};
@@ -98,22 +98,15 @@ fn stand(daemon: &mut UnixStream) -> Result<(), String> {
     let (plan, namespaces) = read?;
     let Some(_lock) = begin(daemon, &plan.lock)? else { return Ok(()) };
     drop_groups()?;
-    let mut flags = UnshareFlags::NEWPID
+    // With a mount namespace: what this command changes in the view is its own.
+    let flags = UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS
         | UnshareFlags::NEWCGROUP;
-    match namespaces.as_slice() {
-        [user, mount] => {
-            stand::join(user, mount).map_err(|error| format!("the workspace's view cannot be joined: {error}"))?;
-            // What this command changes in the view is its own.
-            flags |= UnshareFlags::NEWNS;
-        }
-        _ => {
-            stand::make_namespaces()?;
-            view::build(&plan.mounts)?;
-        }
-    }
+    let [user, mount] = namespaces.as_slice() else { return Err("the view did not arrive".to_owned()) };
+    stand::join(user, mount).map_err(|error| format!("the view cannot be joined: {error}"))?;
     sys::unshare(flags).map_err(|error| format!("the command's namespaces cannot be made: {error}"))?;
     match sys::fork().map_err(|error| format!("no process can be started: {error}"))? {
         Forked::Child => {
