@@ -20,7 +20,7 @@ use errand_task::borders::Borders;
 use errand_task::id::{Digest, TaskId};
 use errand_task::network;
 use errand_task::state::State;
-use errand_tools::{Context, Jobs, KnownTree, Registry};
+use errand_tools::{Context, Jobs, KnownTree, Registry, Room};
 use errand_workspace::ledger::Ledger;
 use errand_workspace::workspace::Workspace;
 use std::collections::HashMap;
@@ -151,6 +151,7 @@ impl Desk {
             network: network::names(&state.contract().network).map_err(Failed::internal)?,
             borders: Borders::of(state.contract()).map_err(Failed::internal)?,
             max_diff_lines: state.contract().max_diff_lines,
+            room: Arc::new(Room::of(self.shared.max_workspace_bytes)),
             jobs: Jobs::new(state.next_run()),
             logs: Arc::new(materials::TaskLogs::new(Arc::clone(&self.live))),
             known: KnownTree::default(),

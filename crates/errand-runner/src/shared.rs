@@ -46,6 +46,8 @@ pub struct Config {
     /// Where the daemon's log learns what it must not say.
     pub secrets: Secrets,
     pub person: Option<Person>,
+    /// What a task's workspace may take of the disk before no command starts in it.
+    pub max_workspace_bytes: u64,
     /// Version of errand, for the journal.
     pub version: String,
 }
@@ -61,6 +63,7 @@ pub struct Shared {
     pub credentials: Credentials,
     pub secrets: Secrets,
     person: Option<Person>,
+    pub max_workspace_bytes: u64,
     /// Version of errand, for the journal.
     pub version: String,
     ledgers: Mutex<HashMap<String, Arc<Ledger>>>,
@@ -76,6 +79,7 @@ impl Shared {
             credentials: Credentials::open(&config.home, config.secrets.clone())?,
             secrets: config.secrets,
             person: config.person,
+            max_workspace_bytes: config.max_workspace_bytes,
             home: config.home,
             store: config.store,
             git: config.git,

@@ -1,6 +1,6 @@
 //! What a tool is given and what it gives back.
 
-use crate::{Jobs, Logs};
+use crate::{Jobs, Logs, Room};
 use errand_task::borders::Borders;
 use errand_task::facts::{FileChange, NetworkUse, RunEnd};
 use errand_task::id::TreeId;
@@ -22,6 +22,7 @@ pub struct Context {
     pub borders: Borders,
     /// The contract's limit, of which an edit says how much is used.
     pub max_diff_lines: Option<u32>,
+    pub room: Arc<Room>,
     pub jobs: Jobs,
     pub logs: Arc<dyn Logs>,
     pub known: KnownTree,

@@ -81,7 +81,7 @@ pub async fn run(home: Home) -> Result<ExitCode, Failure> {
 
 /// At start and once a day as long as it runs.
 async fn clean_up_daily(daemon: Daemon) {
-    let keep = DAY * daemon.settings.keep_workspaces.days;
+    let keep = DAY * daemon.settings.workspaces.keep_days;
     let mut days = tokio::time::interval(DAY);
     loop {
         days.tick().await;
@@ -140,6 +140,7 @@ async fn start(home: &Home, settings: &Settings, secrets: Secrets) -> Result<Arc
         person: crate::home::of_person()
             .zip(crate::home::config_home())
             .map(|(home, config_home)| Person { home, config_home }),
+        max_workspace_bytes: settings.workspaces.max_bytes(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Supervisor::start(config).await.map_err(Failure::from)

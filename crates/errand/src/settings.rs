@@ -9,6 +9,7 @@ use errand_workspace::toolchains::{Added, unfit};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 /// Largest file read, in bytes.
@@ -20,18 +21,27 @@ pub struct Settings {
     pub added: Added,
     /// Folders of the file that are not there: they are left out, and `doctor` says so.
     pub missing: Vec<PathBuf>,
-    pub keep_workspaces: KeepWorkspaces,
+    pub workspaces: Workspaces,
 }
 
-/// How long a workspace stays after its task has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeepWorkspaces {
-    pub days: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Workspaces {
+    /// How long one stays after its task has ended.
+    pub keep_days: u32,
+    /// What one may take of the disk before no command starts in it.
+    max_gib: NonZeroU32,
 }
 
-impl Default for KeepWorkspaces {
+impl Default for Workspaces {
     fn default() -> Self {
-        Self { days: 14 }
+        Self { keep_days: 14, max_gib: NonZeroU32::MIN.saturating_add(15) }
+    }
+}
+
+impl Workspaces {
+    pub fn max_bytes(self) -> u64 {
+        u64::from(self.max_gib.get()) << 30
     }
 }
 
@@ -41,7 +51,7 @@ struct Content {
     #[serde(default)]
     sandbox: SandboxPart,
     #[serde(default)]
-    workspaces: WorkspacesPart,
+    workspaces: Workspaces,
 }
 
 #[derive(Default, Deserialize)]
@@ -53,21 +63,14 @@ struct SandboxPart {
     caches: Vec<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WorkspacesPart {
-    keep_days: Option<u32>,
-}
-
 impl Settings {
     pub fn read(state_dir: &Path) -> Result<Self, Failure> {
         let Some(dir) = home::config_dir() else { return Ok(Self::default()) };
         let path = dir.join("config.toml");
         let Some(text) = text(&path, &dir).map_err(|why| unusable(&path, &why))? else { return Ok(Self::default()) };
         let content: Content = toml::from_str(&text).map_err(|error| unusable(&path, error.message()))?;
-        let mut settings = Self::default();
-        let Content { sandbox: SandboxPart { read_only, caches }, workspaces: WorkspacesPart { keep_days } } = content;
-        settings.keep_workspaces = keep_days.map_or_else(KeepWorkspaces::default, |days| KeepWorkspaces { days });
+        let Content { sandbox: SandboxPart { read_only, caches }, workspaces } = content;
+        let mut settings = Self { workspaces, ..Self::default() };
         for (given, is_cache) in
             read_only.iter().map(|given| (given, false)).chain(caches.iter().map(|given| (given, true)))
         {
@@ -126,5 +129,5 @@ fn folder(given: &str, state_dir: &Path) -> Result<PathBuf, String> {
 fn unusable(path: &Path, why: &str) -> Failure {
     let why = why.lines().collect::<Vec<_>>().join(" ");
     Failure::new(ExitCode::EnvironmentNotReady, format!("{} cannot be used: {why}", path.display()))
-        .hint("correct it, see docs/toolchains.md: [sandbox] with read_only and caches, lists of folders; [workspaces] with keep_days, a number")
+        .hint("correct it, see docs/toolchains.md: [sandbox] with read_only and caches, lists of folders; [workspaces] with keep_days and max_gib, numbers")
 }

@@ -5,6 +5,7 @@ use crate::echo::{bounded, counted};
 use crate::excerpt::run_excerpt;
 use crate::input;
 use crate::jobs::Job;
+use crate::room;
 use crate::tool::{Effect, Tool};
 use errand_task::facts::{FileChange, RunEnd};
 use errand_task::id::TreeId;
@@ -89,6 +90,14 @@ async fn run(context: &Context, input: Input, before: Option<&TreeId>) -> Output
     };
     if let Err(error) = context.workspace.check_folder(&dir) {
         return Output::error(bounded(format!("not started: `{dir}`: {error}")));
+    }
+    if !room::only_deletes(&input.command) {
+        let (room, dir) = (Arc::clone(&context.room), context.workspace.dir().to_owned());
+        match tokio::task::spawn_blocking(move || room.refusal(&dir)).await {
+            Ok(None) => {}
+            Ok(Some(refusal)) => return Output::error(refusal),
+            Err(error) => return Output::error(format!("not started: {error}")),
+        }
     }
     let plan = context
         .sandbox

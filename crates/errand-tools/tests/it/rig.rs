@@ -2,7 +2,7 @@
 
 use errand_task::borders::Borders;
 use errand_task::contract::{Draft, Mode};
-use errand_tools::{Context, Effect, Jobs, Logs, Output, Registry, Site};
+use errand_tools::{Context, Effect, Jobs, Logs, Output, Registry, Room, Site};
 use errand_workspace::git::Git;
 use errand_workspace::ledger::Ledger;
 use errand_workspace::sandbox::Sandbox;
@@ -99,6 +99,7 @@ impl Rig {
             network: Vec::new(),
             max_diff_lines: draft.max_diff_lines,
             borders: Borders::of(&draft.complete("goal").unwrap()).unwrap(),
+            room: Arc::new(Room::of(1 << 30)),
             jobs: Jobs::new(1),
             logs: Arc::new(TwoLogs),
             known: errand_tools::KnownTree::default(),

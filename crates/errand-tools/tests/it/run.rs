@@ -3,6 +3,8 @@
 use crate::rig::Rig;
 use errand_task::contract::Draft;
 use errand_task::facts::RunEnd;
+use errand_tools::Room;
+use std::sync::Arc;
 
 #[test]
 fn a_head_line_says_how_it_went() {
@@ -30,6 +32,25 @@ fn a_head_line_says_how_it_went() {
         let told = rig.told("run", &format!(r#"{{"command":"ls","dir":"{dir}"}}"#));
         assert!(told.starts_with("ERROR not started: "), "{told}");
     }
+}
+
+#[test]
+fn without_room_only_deleting_is_left() {
+    let mut rig = Rig::new();
+    let fill = r#"{"command":"head -c 3000000 /dev/urandom > big; mkdir -p $HOME/x; cp big $HOME/x/"}"#;
+    rig.check("run", fill, "exit 0 · T s · 0 lines · log:1 · changed: big +0 −0\n");
+    rig.context.room = Arc::new(Room::of(2 << 20));
+    for command in ["make", "rm big; make"] {
+        let told = rig.told("run", &format!(r#"{{"command":"{command}"}}"#));
+        let taken = told.strip_prefix("ERROR not run: the workspace with HOME and /tmp takes ").unwrap_or_default();
+        let rest = " MiB of the disk, and a task may take 2 MiB; delete what is not needed, by a command that is `rm` and \
+                    paths alone";
+        assert_eq!(taken.split_once(" MiB").map(|(_, rest)| format!(" MiB{rest}")).as_deref(), Some(rest), "{told}");
+    }
+    rig.check("run", r#"{"command":"rm big"}"#, "exit 0 · T s · 0 lines · log:2 · changed: big +0 −0\n");
+    assert!(rig.told("run", r#"{"command":"true"}"#).starts_with("ERROR not run: "), "HOME counts");
+    rig.check("run", r#"{"command":"rm -r ~/x"}"#, "exit 0 · T s · 0 lines · log:3\n");
+    rig.check("run", r#"{"command":"true"}"#, "exit 0 · T s · 0 lines · log:4\n");
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn settings_that_cannot_be_meant_stop_the_daemon_and_name_the_file() {
     let state = state.to_str().unwrap();
     for (text, why) in [
         ("[sandbox]\nreadonly = []\n".to_owned(), "unknown field `readonly`"),
+        ("[workspaces]\nmax_gib = 0\n".to_owned(), "expected a nonzero u32"),
+        ("[workspaces]\nmax_gb = 1\n".to_owned(), "unknown field `max_gb`"),
         ("network = true\n".to_owned(), "unknown field `network`"),
         (
             "[sandbox]\nread_only = [\"tools\"]\n".to_owned(),
@@ -51,6 +53,6 @@ fn settings_that_cannot_be_meant_stop_the_daemon_and_name_the_file() {
         let said = place.errand(&["daemon", "start"]).exits(8).err();
         assert!(said.contains("errand/config.toml cannot be used: ") && said.contains(why), "{text}: {said}");
     }
-    configure(&place, "");
+    configure(&place, "[workspaces]\nmax_gib = 1\n");
     place.errand(&["daemon", "start"]).exits(0);
 }
