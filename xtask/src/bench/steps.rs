@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 const GROUP: &str = "steps: harness time per step of a 30-step job; floor: a bare loop sending the same bytes";
 const BY_KIND: &str = "steps by kind, mixed job without its first step";
-const LAYOUT: &str = "steps: laying out a workspace of 2000 files, once per task; floor: `cp -r` of the files";
+const LAYOUT: &str = "steps: laying out the first workspace of 2000 files, once per base; floor: `cp -r` of the files";
 const DISK: &str = "steps: what reaches the disk";
 const N_FILES: usize = 2_000;
 const AIM: Aim = Aim::TimesFloor(3.0);
